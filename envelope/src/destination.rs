@@ -1,0 +1,235 @@
+//! Where messages go to and come from, and what of it is worked out once instead of for each message.
+
+use crate::interned::intern;
+use crate::semconv::{self, Name};
+use crate::{Relation, SemConv, Settings};
+use opentelemetry::{Key, KeyValue, StringValue, Value};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+/// Where messages go to or come from, as an adapter describes it.
+///
+/// ```
+/// use traced_envelope::{Destination, Settings, Telemetry, semconv};
+///
+/// let telemetry = Telemetry::new("nats", &Settings::default());
+/// let orders = Destination::new("orders").attribute(&semconv::CLIENT_ID, "shop-1");
+/// let prepared = telemetry.prepare("publish", orders);
+/// assert_eq!(prepared.span_name(), "publish orders");
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Destination {
+    name: String,
+    template: Option<String>,
+    anonymous: bool,
+    temporary: bool,
+    attributes: Vec<(Name, String)>,
+}
+
+impl Destination {
+    /// A destination of this name; an empty name is left out of the telemetry.
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..Self::default() }
+    }
+
+    /// The low-cardinality form of the name, which stands for it in span names and metrics; a template of the application's goes
+    /// before it.
+    #[must_use]
+    pub fn template(mut self, template: impl Into<String>) -> Self {
+        self.template = Some(template.into());
+        self
+    }
+
+    /// Whether the name was made up; see [`is_anonymous`](crate::is_anonymous).
+    #[must_use]
+    pub fn anonymous(mut self, anonymous: bool) -> Self {
+        self.anonymous = anonymous;
+        self
+    }
+
+    /// Whether the destination goes away with its last user.
+    #[must_use]
+    pub fn temporary(mut self, temporary: bool) -> Self {
+        self.temporary = temporary;
+        self
+    }
+
+    /// An attribute that all messages of this destination have, such as the routing key; an empty value is left out.
+    #[must_use]
+    pub fn attribute(mut self, name: &Name, value: impl Into<String>) -> Self {
+        self.attributes.push((*name, value.into()));
+        self
+    }
+}
+
+/// A destination whose span name, attributes, relation and metric attributes are worked out: made by
+/// [`Telemetry::prepare`](crate::Telemetry::prepare), cheap to clone.
+#[derive(Clone)]
+pub struct PreparedDestination(Arc<Prepared>);
+
+pub(crate) struct Prepared {
+    operation: &'static str,
+    span_name: Cow<'static, str>,
+    /// The name as it was given.
+    pub(crate) name: StringValue,
+    /// What stands for the name where cardinality must be low; empty when nothing may.
+    label: StringValue,
+    /// What all spans of this destination have.
+    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) relation: Option<Relation>,
+    messages: Vec<KeyValue>,
+    /// With the type of the operation: known when the first one ends.
+    timed: OnceLock<(&'static str, Vec<KeyValue>)>,
+}
+
+impl PreparedDestination {
+    /// `listed`: whether this is one of the destinations that the cache has room for. One that is not stays out of the metrics, and
+    /// its texts are its own.
+    pub(crate) fn new(
+        system: &'static str,
+        operation: &'static str,
+        destination: Destination,
+        settings: &Settings,
+        listed: bool,
+    ) -> Self {
+        let Destination { name, template, anonymous, temporary, attributes } = destination;
+        let relation = settings.relations.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| *it);
+        let given = settings.templates.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| it.clone());
+        let template = given.or(template).filter(|template| !template.is_empty());
+        let keep = |text: String| -> StringValue {
+            if listed { intern(text).map_or_else(|text| Arc::<str>::from(text).into(), Into::into) } else { Arc::<str>::from(text).into() }
+        };
+        let template = template.map(keep);
+        let name = keep(name);
+        let label = template.clone().unwrap_or_else(|| if anonymous || temporary { "".into() } else { name.clone() });
+        let span_name = name_of_span(operation, label.as_str());
+        let span_name =
+            if listed { intern(span_name).map_or_else(Cow::Owned, Cow::Borrowed) } else { Cow::Owned(span_name) };
+
+        let release = settings.semconv;
+        let mut all = Vec::with_capacity(attributes.len() + 8);
+        release.push(&mut all, &semconv::SYSTEM, system);
+        if !name.as_str().is_empty() {
+            release.push(&mut all, &semconv::DESTINATION_NAME, name.clone());
+        }
+        if let Some(template) = template {
+            release.push(&mut all, &semconv::DESTINATION_TEMPLATE, template);
+        }
+        for (set, name) in [(anonymous, &semconv::DESTINATION_ANONYMOUS), (temporary, &semconv::DESTINATION_TEMPORARY)] {
+            if set {
+                release.push(&mut all, name, true);
+            }
+        }
+        for (name, value) in attributes.into_iter().filter(|(_, value)| !value.is_empty()) {
+            release.push(&mut all, &name, keep(value));
+        }
+        push_client(&mut all, release, settings);
+        if let Some(id) = &settings.client_id {
+            release.push(&mut all, &semconv::CLIENT_ID, keep(id.clone()));
+        }
+
+        let mut messages = Vec::new();
+        release.push(&mut messages, &semconv::OPERATION_NAME, operation);
+        release.push(&mut messages, &semconv::SYSTEM, system);
+        if listed && !label.as_str().is_empty() {
+            release.push(&mut messages, &semconv::DESTINATION_NAME, label.clone());
+        }
+        push_client(&mut messages, release, settings);
+        Self(Arc::new(Prepared { operation, span_name, name, label, attributes: all, relation, messages, timed: OnceLock::new() }))
+    }
+
+    /// The name of the spans of the operation that the destination was prepared for.
+    #[must_use]
+    pub fn span_name(&self) -> &str {
+        &self.0.span_name
+    }
+
+    /// The destination's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.name.as_str()
+    }
+
+    pub(crate) fn get(&self) -> &Prepared {
+        &self.0
+    }
+}
+
+impl Prepared {
+    /// Of the operation that the destination was prepared for it is there already; `ack` and the like make it for each span.
+    pub(crate) fn span_name(&self, operation: &'static str) -> Cow<'static, str> {
+        if operation == self.operation {
+            self.span_name.clone()
+        } else {
+            Cow::Owned(name_of_span(operation, self.label.as_str()))
+        }
+    }
+
+    /// The attributes of the message counters and `messaging.process.duration`; those of a successful operation are there already.
+    pub(crate) fn message_attributes(&self, operation: &'static str, error: Option<&str>) -> Cow<'_, [KeyValue]> {
+        if operation == self.operation && error.is_none() {
+            return Cow::Borrowed(&self.messages);
+        }
+        let mut attributes = Vec::with_capacity(self.messages.len() + 2);
+        attributes.extend(self.messages.iter().cloned());
+        if let Some(name) = attributes.first_mut() {
+            name.value = operation.into();
+        }
+        if let Some(error) = error {
+            let error: Value = intern(error.to_owned()).map_or_else(Into::into, Into::into);
+            attributes.push(KeyValue::new(Key::from_static_str(semconv::ERROR_TYPE.in_1_45()), error));
+        }
+        Cow::Owned(attributes)
+    }
+
+    /// The attributes of `messaging.client.operation.duration`, which has the operation's type besides.
+    pub(crate) fn operation_attributes(
+        &self,
+        operation: &'static str,
+        kind: &'static str,
+        error: Option<&str>,
+    ) -> Cow<'_, [KeyValue]> {
+        let with_kind = |messages: Cow<'_, [KeyValue]>| {
+            let mut attributes = messages.into_owned();
+            attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_TYPE.in_1_45()), kind));
+            attributes
+        };
+        if operation == self.operation && error.is_none() {
+            let (of, attributes) = self.timed.get_or_init(|| (kind, with_kind(Cow::Borrowed(&self.messages))));
+            if *of == kind {
+                return Cow::Borrowed(attributes);
+            }
+        }
+        Cow::Owned(with_kind(self.message_attributes(operation, error)))
+    }
+
+    /// What stands for the destination in a metric; `None` where nothing of low cardinality does.
+    pub(crate) fn metric_label(&self) -> Option<StringValue> {
+        self.messages
+            .iter()
+            .find(|attribute| attribute.key.as_str() == semconv::DESTINATION_NAME.in_1_45())
+            .map(|_| self.label.clone())
+    }
+}
+
+fn name_of_span(operation: &str, label: &str) -> String {
+    if label.is_empty() { operation.to_owned() } else { format!("{operation} {label}") }
+}
+
+fn push_client(attributes: &mut Vec<KeyValue>, release: SemConv, settings: &Settings) {
+    if let Some((address, port)) = &settings.server {
+        release.push(attributes, &semconv::SERVER_ADDRESS, Arc::<str>::from(address.as_str()));
+        release.push(attributes, &semconv::SERVER_PORT, i64::from(*port));
+    }
+    if let Some(group) = &settings.consumer_group {
+        release.push(attributes, &semconv::CONSUMER_GROUP, Arc::<str>::from(group.as_str()));
+    }
+}
+
+impl fmt::Debug for PreparedDestination {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PreparedDestination").field("span_name", &self.0.span_name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,113 @@
+//! The prepared destinations of one producer or consumer.
+
+use crate::{Destination, PreparedDestination, Settings};
+use hashbrown::HashTable;
+use rustc_hash::FxHasher;
+use std::fmt;
+use std::hash::Hasher;
+use std::sync::{PoisonError, RwLock};
+
+/// How many are kept. A service that sends to more than these puts ids into its destinations' names; those beyond are prepared for
+/// each message, and stay out of the metrics.
+const LIMIT: usize = 1024;
+
+/// A cache that is looked into with the parts that the client has at hand (exchange, routing key, queue), so that the name is put
+/// together once and not for each message.
+#[derive(Default)]
+pub(crate) struct Destinations(RwLock<HashTable<Entry>>);
+
+struct Entry {
+    operation: &'static str,
+    parts: Box<[Box<str>]>,
+    prepared: PreparedDestination,
+}
+
+impl Entry {
+    fn is(&self, operation: &'static str, parts: &[&str]) -> bool {
+        self.operation == operation
+            && self.parts.len() == parts.len()
+            && self.parts.iter().zip(parts).all(|(own, other)| &**own == *other)
+    }
+}
+
+impl Destinations {
+    pub(crate) fn get(
+        &self,
+        system: &'static str,
+        operation: &'static str,
+        parts: &[&str],
+        settings: &Settings,
+        describe: impl FnOnce() -> Destination,
+    ) -> PreparedDestination {
+        let hash = hash(operation, parts.iter().copied());
+        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(entry) = table.find(hash, |entry| entry.is(operation, parts)) {
+            return entry.prepared.clone();
+        }
+        let listed = table.len() < LIMIT;
+        drop(table);
+        let prepared = PreparedDestination::new(system, operation, describe(), settings, listed);
+        if listed {
+            let entry = Entry {
+                operation,
+                parts: parts.iter().map(|part| Box::from(*part)).collect(),
+                prepared: prepared.clone(),
+            };
+            let rehash = |entry: &Entry| self::hash(entry.operation, entry.parts.iter().map(|part| &**part));
+            let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
+            if table.find(hash, |entry| entry.is(operation, parts)).is_none() {
+                table.insert_unique(hash, entry, rehash);
+            }
+        }
+        prepared
+    }
+}
+
+/// Fx is twice as fast as SipHash here. Whoever makes names collide gains a slower look-up among at most [`LIMIT`] entries.
+fn hash<'a>(operation: &str, parts: impl Iterator<Item = &'a str>) -> u64 {
+    let mut hasher = FxHasher::default();
+    hasher.write(operation.as_bytes());
+    for part in parts {
+        hasher.write(part.as_bytes());
+        hasher.write_usize(part.len());
+    }
+    hasher.finish()
+}
+
+impl fmt::Debug for Destinations {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Destinations").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(destinations: &Destinations, parts: &[&str]) -> PreparedDestination {
+        destinations.get("test", "publish", parts, &Settings::default(), || Destination::new(parts.concat()))
+    }
+
+    #[test]
+    fn parts_that_make_the_same_text_are_different_destinations() {
+        let destinations = Destinations::default();
+        let cases: [&[&str]; 4] = [&["ab", "c"], &["a", "bc"], &["abc"], &["abc", ""]];
+        for parts in cases {
+            get(&destinations, parts);
+        }
+        assert_eq!(destinations.0.read().unwrap().len(), 4);
+    }
+
+    #[test]
+    fn beyond_the_limit_destinations_still_work_but_are_neither_kept_nor_counted() {
+        let destinations = Destinations::default();
+        for number in 0..LIMIT {
+            get(&destinations, &[&format!("user-{number}")]);
+        }
+        let one_more = get(&destinations, &["one-more"]);
+        assert_eq!(one_more.span_name(), "publish one-more");
+        assert_eq!(one_more.get().metric_label(), None);
+        assert!(get(&destinations, &["user-7"]).get().metric_label().is_some());
+        assert_eq!(destinations.0.read().unwrap().len(), LIMIT);
+    }
+}

@@ -1,0 +1,17 @@
+//! A context that a message carries before it is sent.
+
+use opentelemetry::trace::SpanContext;
+
+/// What [`Telemetry::existing`](crate::Telemetry::existing) found on a message that is about to be sent.
+#[derive(Clone, Debug)]
+pub struct Existing {
+    pub(crate) span_context: SpanContext,
+    /// Whether any field of the propagator is there, valid or not.
+    pub(crate) fields: bool,
+}
+
+impl Default for Existing {
+    fn default() -> Self {
+        Self { span_context: SpanContext::NONE, fields: false }
+    }
+}

@@ -1,0 +1,212 @@
+//! The span of one operation on messages: it ends exactly once, whatever happens.
+
+use crate::operation::OperationType;
+use crate::outcome::ErrorKind;
+use crate::semconv::{self, Name};
+use crate::telemetry::Inner;
+use crate::{Outcome, PreparedDestination};
+use opentelemetry::trace::{self, SpanContext, TraceContextExt};
+use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// The span of one operation, from its start to its one end.
+///
+/// It ends with [`end`](Self::end), when the future given to [`run`](Self::run) or the closure given to
+/// [`in_scope`](Self::in_scope) returns or panics, and when it is dropped: as [`Outcome::cancelled`], or without an error once
+/// [`handed_over`](Self::handed_over) was called. Later ends change nothing. Where there is nothing to record (switched off,
+/// suppressed, filtered, no SDK) the same calls do nothing but carry the context.
+///
+/// # Cancel safety
+///
+/// The futures that it returns may be dropped at any point: the span ends then.
+///
+/// ```
+/// use traced_envelope::{MessageHeaders, Operation, Outcome, Settings, Telemetry};
+///
+/// let telemetry = Telemetry::new("nats", &Settings::default());
+/// let mut headers = MessageHeaders::new();
+/// let span = telemetry.send(Operation::new("publish", "orders"), &mut headers);
+/// // ... hand `headers` and the payload to the client ...
+/// span.end(Outcome::Ok);
+/// ```
+#[must_use = "the span ends when this is dropped"]
+pub struct MessageSpan {
+    /// What the handler or the call runs in; `None` leaves the current one in place.
+    pub(crate) context: Option<Context>,
+    /// `None` once it has ended, and when there is nothing to record.
+    open: Option<Open>,
+    /// The same span, where `tracing` made it.
+    #[cfg(feature = "tracing")]
+    pub(crate) tracing_span: Option<tracing::Span>,
+}
+
+pub(crate) struct Open {
+    pub(crate) telemetry: Arc<Inner>,
+    pub(crate) destination: PreparedDestination,
+    pub(crate) operation: &'static str,
+    pub(crate) kind: OperationType,
+    /// Whether `context` holds a span of ours; without an SDK metrics are counted all the same.
+    pub(crate) has_span: bool,
+    /// `None` when there are no metrics.
+    pub(crate) started: Option<Instant>,
+    /// How many messages the operation is about.
+    pub(crate) messages: u64,
+    pub(crate) handed_over: bool,
+}
+
+impl MessageSpan {
+    /// Leaves everything as it is.
+    pub(crate) fn off() -> Self {
+        Self::new(None, None)
+    }
+
+    /// Records nothing, but carries a context.
+    pub(crate) fn carrying(context: Context) -> Self {
+        Self::new(Some(context), None)
+    }
+
+    pub(crate) fn open(context: Context, open: Open) -> Self {
+        Self::new(Some(context), Some(open))
+    }
+
+    fn new(context: Option<Context>, open: Option<Open>) -> Self {
+        Self {
+            context,
+            open,
+            #[cfg(feature = "tracing")]
+            tracing_span: None,
+        }
+    }
+
+    pub(crate) fn error_names(&self) -> Option<Arc<ErrorKind>> {
+        self.open.as_ref()?.telemetry.settings.on_error.clone()
+    }
+
+    /// The context of the span: what child spans take as parent, with the message's baggage. Where nothing is recorded it is the
+    /// message's context, or the current one.
+    ///
+    /// ```
+    /// use opentelemetry::baggage::BaggageExt;
+    /// use traced_envelope::{MessageHeaders, Operation, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let headers: MessageHeaders = [("baggage", "tenant.id=acme")].into_iter().collect();
+    /// let span = telemetry.process(Operation::new("process", "orders"), &headers);
+    /// assert_eq!(span.context().baggage().get("tenant.id").map(|id| id.as_str()), Some("acme"));
+    /// ```
+    pub fn context(&self) -> Cow<'_, Context> {
+        self.context.as_ref().map_or_else(|| Cow::Owned(Context::current()), Cow::Borrowed)
+    }
+
+    /// The span's own context; `None` when no span is recorded or it has ended.
+    pub fn span_context(&self) -> Option<SpanContext> {
+        let context = self.context.as_ref().filter(|_| self.open.as_ref().is_some_and(|open| open.has_span))?;
+        Some(context.span().span_context().clone())
+    }
+
+    /// Whether the span waits for its end.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Adds what became known after the start, such as the partition that the broker chose.
+    pub fn set_attribute(&self, name: &Name, value: impl Into<Value>) {
+        if let (Some(context), Some(open)) = (&self.context, &self.open)
+            && open.has_span
+        {
+            let mut attributes = Vec::with_capacity(2);
+            open.telemetry.settings.semconv.push(&mut attributes, name, value);
+            context.span().set_attributes(attributes);
+        }
+    }
+
+    /// The message is with the broker: to be dropped from now on is no error, the message will be delivered.
+    pub fn handed_over(&mut self) {
+        if let Some(open) = &mut self.open {
+            open.handed_over = true;
+        }
+    }
+
+    /// Ends the span.
+    pub fn end(mut self, outcome: Outcome) {
+        self.finish(&outcome);
+    }
+
+    /// Makes the span's context the current one, for a short stretch of synchronous code.
+    ///
+    /// The guard must not live across an `.await`: it is not `Send`.
+    pub fn attach(&self) -> Option<ContextGuard> {
+        self.context.clone().map(Context::attach)
+    }
+
+    pub(crate) fn finish(&mut self, outcome: &Outcome) {
+        let Some(open) = self.open.take() else { return };
+        let error = match outcome {
+            Outcome::Error { kind, message } => Some((kind, message)),
+            Outcome::Ok | Outcome::Deferred => None,
+        };
+        if let Some(context) = self.context.as_ref().filter(|_| open.has_span) {
+            let span = context.span();
+            if let Some((kind, message)) = error {
+                let key = Key::from_static_str(semconv::ERROR_TYPE.in_1_45());
+                span.set_attribute(KeyValue::new(key, kind.clone()));
+                span.set_status(trace::Status::error(message.clone()));
+                #[cfg(feature = "logs")]
+                if let Some(logger) = &open.telemetry.settings.logger {
+                    logger.emit(&open.telemetry.scope, open.kind, span.span_context(), kind, message);
+                }
+            }
+            span.end();
+        }
+        if let Some(started) = open.started {
+            open.count(started, error.map(|(kind, _)| &**kind));
+        }
+    }
+}
+
+impl Open {
+    fn count(&self, started: Instant, error: Option<&str>) {
+        let instruments = self.telemetry.instruments.get();
+        let destination = self.destination.get();
+        let seconds = started.elapsed().as_secs_f64();
+        match self.kind {
+            // A message that is created is not sent yet, and its send span counts it.
+            OperationType::Create => {}
+            OperationType::Process => {
+                let attributes = destination.message_attributes(self.operation, error);
+                instruments.process_duration.record(seconds, &attributes);
+                instruments.consumed_messages.add(self.messages, &attributes);
+            }
+            kind @ (OperationType::Send | OperationType::Receive | OperationType::Settle) => {
+                let attributes = destination.operation_attributes(self.operation, kind.as_str(), error);
+                instruments.operation_duration.record(seconds, &attributes);
+                if kind == OperationType::Send {
+                    instruments.sent_messages.add(self.messages, &destination.message_attributes(self.operation, error));
+                }
+            }
+        }
+    }
+}
+
+impl Drop for MessageSpan {
+    fn drop(&mut self) {
+        if let Some(open) = &self.open {
+            let outcome = if open.handed_over { Outcome::Ok } else { Outcome::cancelled() };
+            self.finish(&outcome);
+        }
+    }
+}
+
+impl fmt::Debug for MessageSpan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("MessageSpan")
+            .field("span_context", &self.span_context())
+            .field("is_open", &self.is_open())
+            .finish()
+    }
+}

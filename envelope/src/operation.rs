@@ -1,0 +1,241 @@
+//! What is happening to which message, where: what an adapter says of it.
+
+use crate::existing::Existing;
+use crate::semconv::Name;
+use crate::PreparedDestination;
+use opentelemetry::Value;
+use std::time::{Duration, SystemTime};
+
+/// The five types of operation of the conventions.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum OperationType {
+    Create,
+    Send,
+    Receive,
+    Process,
+    Settle,
+}
+
+impl OperationType {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Send => "send",
+            Self::Receive => "receive",
+            Self::Process => "process",
+            Self::Settle => "settle",
+        }
+    }
+}
+
+/// An operation on a message, as the adapter sees it: its name, its destination and what is known of the message.
+///
+/// Texts are borrowed, and copied only when a span is made.
+///
+/// ```
+/// use traced_envelope::{Operation, semconv};
+///
+/// let operation = Operation::new("process", "orders")
+///     .message_id("7d3a")
+///     .attempt(2)
+///     .attribute(&semconv::RABBITMQ_DELIVERY_TAG, 41);
+/// assert_eq!(operation.name(), "process");
+/// ```
+#[derive(Debug)]
+pub struct Operation<'a> {
+    pub(crate) name: &'static str,
+    pub(crate) destination: Where<'a>,
+    pub(crate) message_id: Option<&'a str>,
+    pub(crate) conversation_id: Option<&'a str>,
+    pub(crate) partition: Option<i32>,
+    pub(crate) batch: Option<usize>,
+    pub(crate) body_size: Option<usize>,
+    pub(crate) attempt: Option<u32>,
+    pub(crate) redelivered: bool,
+    pub(crate) pulled: bool,
+    pub(crate) sent_at: Option<SystemTime>,
+    pub(crate) existing: Existing,
+    pub(crate) keep_existing: bool,
+    pub(crate) attributes: [Option<(&'a Name, Fact<'a>)>; 3],
+}
+
+/// A destination by its name, or one that was prepared.
+#[derive(Clone, Debug)]
+pub enum Where<'a> {
+    /// Looked up by its name.
+    Named(&'a str),
+    /// Prepared before: nothing is looked up.
+    Prepared(&'a PreparedDestination),
+}
+
+impl<'a> From<&'a str> for Where<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::Named(name)
+    }
+}
+
+impl<'a> From<&'a PreparedDestination> for Where<'a> {
+    fn from(prepared: &'a PreparedDestination) -> Self {
+        Self::Prepared(prepared)
+    }
+}
+
+/// The value of an attribute, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum Fact<'a> {
+    /// A number.
+    Number(i64),
+    /// A truth value.
+    Flag(bool),
+    /// A text.
+    Text(&'a str),
+}
+
+impl From<i64> for Fact<'_> {
+    fn from(number: i64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<bool> for Fact<'_> {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl<'a> From<&'a str> for Fact<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Fact<'_>> for Value {
+    fn from(fact: Fact<'_>) -> Self {
+        match fact {
+            Fact::Number(number) => number.into(),
+            Fact::Flag(flag) => flag.into(),
+            Fact::Text(text) => text.to_owned().into(),
+        }
+    }
+}
+
+impl<'a> Operation<'a> {
+    /// An operation of this name (`publish`, `process`, `ack`, ...) at this destination.
+    #[must_use]
+    pub fn new(name: &'static str, destination: impl Into<Where<'a>>) -> Self {
+        Self {
+            name,
+            destination: destination.into(),
+            message_id: None,
+            conversation_id: None,
+            partition: None,
+            batch: None,
+            body_size: None,
+            attempt: None,
+            redelivered: false,
+            pulled: false,
+            sent_at: None,
+            existing: Existing::default(),
+            keep_existing: false,
+            attributes: [None; 3],
+        }
+    }
+
+    /// The operation's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The message's id.
+    #[must_use]
+    pub fn message_id(mut self, id: impl Into<Option<&'a str>>) -> Self {
+        self.message_id = id.into();
+        self
+    }
+
+    /// The conversation that the message belongs to: AMQP's correlation id.
+    #[must_use]
+    pub fn conversation_id(mut self, id: impl Into<Option<&'a str>>) -> Self {
+        self.conversation_id = id.into();
+        self
+    }
+
+    /// The partition.
+    #[must_use]
+    pub fn partition(mut self, partition: i32) -> Self {
+        self.partition = Some(partition);
+        self
+    }
+
+    /// How many messages the operation handles at once; only for calls that could handle several.
+    #[must_use]
+    pub fn batch(mut self, messages: usize) -> Self {
+        self.batch = Some(messages);
+        self
+    }
+
+    /// The payload's size in bytes; written when [`Settings::message_sizes`](crate::Settings::message_sizes) asks for it.
+    #[must_use]
+    pub fn body_size(mut self, bytes: usize) -> Self {
+        self.body_size = Some(bytes);
+        self
+    }
+
+    /// Which attempt at the message this is: 1 for the first.
+    #[must_use]
+    pub fn attempt(mut self, attempt: impl Into<Option<u32>>) -> Self {
+        self.attempt = attempt.into();
+        self
+    }
+
+    /// Whether the broker says that it has delivered the message before.
+    #[must_use]
+    pub fn redelivered(mut self, redelivered: bool) -> Self {
+        self.redelivered = redelivered;
+        self
+    }
+
+    /// The message was asked for by a single pull, not delivered to a consumer's loop: a span that is active is then the parent under
+    /// [`Relation::Auto`](crate::Relation::Auto).
+    #[must_use]
+    pub fn pulled(mut self, pulled: bool) -> Self {
+        self.pulled = pulled;
+        self
+    }
+
+    /// When the message was handed to the broker, by a clock with a resolution of milliseconds or better; a time in the future counts
+    /// as now.
+    #[must_use]
+    pub fn sent_at(mut self, time: impl Into<Option<SystemTime>>) -> Self {
+        self.sent_at = time.into();
+        self
+    }
+
+    /// The context that the message carries already, as [`Telemetry::existing`](crate::Telemetry::existing) found it.
+    #[must_use]
+    pub fn existing(mut self, existing: Existing) -> Self {
+        self.existing = existing;
+        self
+    }
+
+    /// Leaves the existing context on the message whatever the settings say: for functions that send a consumed message on.
+    #[must_use]
+    pub fn keep_existing(mut self) -> Self {
+        self.keep_existing = true;
+        self
+    }
+
+    /// An attribute of this one message, such as a delivery tag or an offset; those beyond the third are left out.
+    #[must_use]
+    pub fn attribute(mut self, name: &'a Name, value: impl Into<Fact<'a>>) -> Self {
+        if let Some(free) = self.attributes.iter_mut().find(|slot| slot.is_none()) {
+            *free = Some((name, value.into()));
+        }
+        self
+    }
+
+    pub(crate) fn age(&self) -> Option<Duration> {
+        self.sent_at.map(|sent| SystemTime::now().duration_since(sent).unwrap_or_default())
+    }
+}

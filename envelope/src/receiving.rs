@@ -1,0 +1,229 @@
+//! The consumer's side: extract, decide the relation, and run the handler inside the span.
+
+use crate::operation::{Operation, OperationType};
+use crate::propagation::{Extracted, Finding};
+use crate::relation::{Decision, Surroundings};
+use crate::semconv;
+use crate::sending::Start;
+use crate::telemetry::Inner;
+use crate::{MessageSpan, PreparedDestination, Relation, Telemetry, Trust};
+use opentelemetry::propagation::Extractor;
+use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceState};
+use opentelemetry::{Context, KeyValue};
+
+impl Telemetry {
+    /// Starts the span in which a message is processed. Start it when the handler starts, not when the message is fetched.
+    ///
+    /// The span's context is the one that the message carries (read into an empty context, never into the current one) with this
+    /// span: baggage is kept in every [`Relation`]. Without an SDK the message's context itself is the handler's. A message
+    /// without a usable context is counted by `traced.context.missing`.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /// let headers: MessageHeaders = [("traceparent", parent)].into_iter().collect();
+    /// let span = telemetry.process(Operation::new("process", "orders"), &headers);
+    /// assert_eq!(span.in_scope(|| Ok::<_, std::fmt::Error>(())), Ok(()));
+    /// assert_eq!(capture.span("process orders").trace_id.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+    /// ```
+    pub fn process(&self, operation: Operation<'_>, headers: &dyn Extractor) -> MessageSpan {
+        let inner = &*self.inner;
+        let settings = &inner.settings;
+        if !settings.enabled {
+            return MessageSpan::off();
+        }
+        let Some(ambient) = unsuppressed_span() else {
+            return MessageSpan::carrying(Context::current());
+        };
+        let destination = self.resolve(&operation);
+        let extracted = inner.extract(headers);
+        let age = operation.age();
+        let message = || inner.message(&operation, &destination, age, Some(headers));
+        if settings.filter.as_ref().is_some_and(|wanted| !wanted(&message())) {
+            return MessageSpan::carrying(extracted.into_context());
+        }
+        if settings.metrics {
+            inner.count_arrival(&destination, &extracted, age);
+        }
+        let relation = match settings.trust {
+            Trust::Trusted => {
+                let decided = settings.relation_hook.as_ref().map(|decide| decide(&message()));
+                decided.or(destination.get().relation).unwrap_or(settings.relation)
+            }
+            Trust::Untrusted | Trust::UntrustedUnlinked => Relation::New,
+        };
+        let Decision { parent, links } = relation.decide(&Surroundings {
+            creation: &extracted.span_context,
+            ambient: &ambient,
+            ambient_is_the_loops: ambient == inner.made_in,
+            pulled: operation.pulled,
+        });
+        let linked = if settings.trust == Trust::UntrustedUnlinked { [None, None] } else { links };
+        let links: Vec<Link> = linked.into_iter().flatten().cloned().map(Link::with_context).collect();
+
+        let mut attributes = inner.attributes(&operation, OperationType::Process, &destination, age);
+        settings.headers.capture(headers, &mut attributes);
+        if let Some(add) = &settings.on_process {
+            add(&message(), &mut attributes);
+        }
+        let below = match parent {
+            Some(parent) => extracted.context.with_remote_span_context(parent.clone()),
+            None => extracted.context.clone(),
+        };
+        self.start_processing(&operation, destination, attributes, links, below, &extracted)
+    }
+
+    /// Starts the span in which a batch is processed: one span with a link to each message's creation context, each once and at most
+    /// 128. Its context carries no single message's baggage. `messages` gives each message's headers, and the attributes that are
+    /// its own, which go on its link.
+    ///
+    /// ```
+    /// use opentelemetry::propagation::Extractor;
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// let headers: MessageHeaders =
+    ///     [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")].into_iter().collect();
+    /// let batch = [(&headers as &dyn Extractor, Vec::new())];
+    /// drop(telemetry.process_batch(Operation::new("process", "orders").batch(1), batch));
+    /// assert_eq!(capture.span("process orders").links.len(), 1);
+    /// ```
+    pub fn process_batch<'h>(
+        &self,
+        operation: Operation<'_>,
+        messages: impl IntoIterator<Item = (&'h dyn Extractor, Vec<KeyValue>)>,
+    ) -> MessageSpan {
+        let inner = &*self.inner;
+        let settings = &inner.settings;
+        if !settings.enabled {
+            return MessageSpan::off();
+        }
+        let Some(ambient) = unsuppressed_span() else {
+            return MessageSpan::carrying(Context::current());
+        };
+        let destination = self.resolve(&operation);
+        let mut attributes = inner.attributes(&operation, OperationType::Process, &destination, None);
+        let relation = destination.get().relation.unwrap_or(settings.relation);
+        // No creation context: a batch has many. The ambient span is decided upon as for a single message.
+        let Decision { parent, links: [_, ambient_link] } = relation.decide(&Surroundings {
+            creation: &SpanContext::NONE,
+            ambient: &ambient,
+            ambient_is_the_loops: ambient == inner.made_in,
+            pulled: operation.pulled,
+        });
+        let linked = relation != Relation::Ignore && settings.trust != Trust::UntrustedUnlinked;
+        let of_messages = messages.into_iter().filter_map(|(headers, attributes)| {
+            let extracted = inner.extract(headers);
+            if settings.metrics {
+                inner.count_arrival(&destination, &extracted, None);
+            }
+            linked.then_some((extracted.span_context, attributes))
+        });
+        let of_messages = of_messages.collect::<Vec<_>>();
+        let ambient_link = ambient_link.map(|ambient| (ambient.clone(), Vec::new()));
+        let links = crate::links::Links::collect(of_messages.into_iter().chain(ambient_link));
+        links.note_dropped(&mut attributes, settings.semconv);
+        let below = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.clone()));
+        let nothing = Extracted::nothing();
+        self.start_processing(&operation, destination, attributes, links.into_vec(), below, &nothing)
+    }
+
+    fn start_processing(
+        &self,
+        operation: &Operation<'_>,
+        destination: PreparedDestination,
+        attributes: Vec<KeyValue>,
+        links: Vec<Link>,
+        below: Context,
+        extracted: &Extracted,
+    ) -> MessageSpan {
+        #[cfg(feature = "tracing")]
+        if self.inner.settings.tracing_spans
+            && let Some((span, context)) =
+                crate::tracing_span::start(destination.get().span_name(operation.name), &attributes, &links, &below)
+        {
+            self.inner.watch.seen();
+            let mut opened = self.opened(operation, OperationType::Process, destination, None, Some(context), below);
+            opened.tracing_span = Some(span);
+            return opened;
+        }
+        let start = Start { kind: SpanKind::Consumer, at: None, attributes, links };
+        let started = self.start(operation, &destination, start, &below);
+        let without_sdk = if started.is_none() && extracted.span_context.is_valid() {
+            // No span of ours is there to be related: the message's own context passes through.
+            extracted.context.with_remote_span_context(extracted.span_context.clone())
+        } else {
+            below
+        };
+        self.opened(operation, OperationType::Process, destination, None, started, without_sdk)
+    }
+}
+
+/// The span that is current, valid or not; `None` when telemetry is suppressed.
+fn unsuppressed_span() -> Option<SpanContext> {
+    Context::map_current(|current| {
+        (!current.is_telemetry_suppressed()).then(|| current.span().span_context().clone())
+    })
+}
+
+impl Inner {
+    /// What the message carries, as far as the settings let it in.
+    fn extract(&self, headers: &dyn Extractor) -> Extracted {
+        let settings = &self.settings;
+        if !settings.propagation.extracts() {
+            return Extracted::nothing();
+        }
+        let extracted = self.propagators.extract(headers, self.headers_repeat, &settings.baggage);
+        if settings.trust == Trust::Trusted {
+            return extracted;
+        }
+        let foreign = extracted.span_context;
+        let span_context = SpanContext::new(
+            foreign.trace_id(),
+            foreign.span_id(),
+            foreign.trace_flags(),
+            foreign.is_remote(),
+            TraceState::NONE,
+        );
+        Extracted { span_context, context: Context::new(), finding: extracted.finding }
+    }
+
+    fn count_arrival(&self, destination: &PreparedDestination, extracted: &Extracted, age: Option<std::time::Duration>) {
+        let reason = match extracted.finding {
+            Finding::Valid => None,
+            Finding::Absent => Some("absent"),
+            Finding::Invalid => Some("invalid"),
+            Finding::Conflicting => Some("conflicting"),
+        };
+        if let Some(reason) = reason.filter(|_| self.settings.propagation.extracts()) {
+            let mut attributes = Vec::with_capacity(4);
+            if let Some(label) = destination.get().metric_label() {
+                self.settings.semconv.push(&mut attributes, &semconv::DESTINATION_NAME, label);
+            }
+            self.settings.semconv.push(&mut attributes, &semconv::CONTEXT_REASON, reason);
+            self.instruments.get().context_missing.add(1, &attributes);
+        }
+        if let Some(waited) = age {
+            let attributes = destination.get().message_attributes("process", None);
+            self.instruments.get().wait_duration.record(waited.as_secs_f64(), &attributes);
+        }
+    }
+}
+
+impl Extracted {
+    fn nothing() -> Self {
+        Self { span_context: SpanContext::NONE, context: Context::new(), finding: Finding::Absent }
+    }
+
+    fn into_context(self) -> Context {
+        if self.span_context.is_valid() {
+            self.context.with_remote_span_context(self.span_context)
+        } else {
+            self.context
+        }
+    }
+}

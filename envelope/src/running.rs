@@ -1,0 +1,140 @@
+//! Running a call or a handler inside its span.
+
+use crate::{MessageSpan, Outcome};
+use opentelemetry::Context;
+use pin_project_lite::pin_project;
+use std::fmt::Display;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
+impl MessageSpan {
+    /// Runs a future inside the span, whose context is current while it is polled and never between. Its `Result` decides the
+    /// outcome and comes back unchanged; a panic is recorded and goes on; dropped before its end, the span is cancelled.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Settings, Telemetry};
+    ///
+    /// # futures_util::FutureExt::now_or_never(async {
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let result = span.run(async { Err::<(), _>(std::fmt::Error) }).await;
+    /// assert_eq!(result, Err(std::fmt::Error));
+    /// # }).unwrap();
+    /// ```
+    pub fn run<F, T, E>(self, future: F) -> impl Future<Output = F::Output>
+    where
+        F: Future<Output = Result<T, E>>,
+        E: Display + 'static,
+    {
+        let name = self.error_names();
+        Running { future, span: self, classify: Some(move |result: &F::Output| Outcome::of(result, name.as_deref())) }
+    }
+
+    /// The same for any output: `classify` says how it ended.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Settings, Telemetry};
+    ///
+    /// # futures_util::FutureExt::now_or_never(async {
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let stored = span.run_with(async { 0 }, |stored| match stored {
+    ///     0 => Outcome::error("nothing_stored", "no row was written"),
+    ///     _ => Outcome::Ok,
+    /// });
+    /// assert_eq!(stored.await, 0);
+    /// # }).unwrap();
+    /// ```
+    pub fn run_with<F, C>(self, future: F, classify: C) -> impl Future<Output = F::Output>
+    where
+        F: Future,
+        C: FnOnce(&F::Output) -> Outcome,
+    {
+        Running { future, span: self, classify: Some(classify) }
+    }
+
+    /// Runs a closure inside the span: for synchronous clients.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// assert_eq!(span.in_scope(|| Ok::<_, std::fmt::Error>(42)), Ok(42));
+    /// ```
+    pub fn in_scope<T, E: Display + 'static>(self, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let name = self.error_names();
+        self.in_scope_with(run, |result| Outcome::of(result, name.as_deref()))
+    }
+
+    /// The same for any output: `classify` says how it ended.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// assert_eq!(span.in_scope_with(|| 42, |_| Outcome::Deferred), 42);
+    /// ```
+    pub fn in_scope_with<T>(mut self, run: impl FnOnce() -> T, classify: impl FnOnce(&T) -> Outcome) -> T {
+        let output = self.enter(run);
+        self.finish(&classify(&output));
+        output
+    }
+
+    /// One stretch inside the span. A panic in it ends the span at once: the future that panicked may be dropped much later, or by
+    /// somebody who caught the panic.
+    fn enter<T>(&mut self, stretch: impl FnOnce() -> T) -> T {
+        struct Entered<'a> {
+            span: &'a mut MessageSpan,
+            /// A panic that was there before, as in a `Drop` that runs a handler, is not the handler's.
+            panicking_before: bool,
+        }
+        impl Drop for Entered<'_> {
+            fn drop(&mut self) {
+                if !self.panicking_before && std::thread::panicking() {
+                    self.span.finish(&Outcome::panicked());
+                }
+            }
+        }
+        #[cfg(feature = "tracing")]
+        let tracing_span = self.tracing_span.clone();
+        let context = self.context.clone();
+        let _entered = Entered { span: self, panicking_before: std::thread::panicking() };
+        // The `tracing` span first: where it activates a context of its own, ours lies on top.
+        #[cfg(feature = "tracing")]
+        let _tracing_span = tracing_span.as_ref().map(tracing::Span::enter);
+        let _context = context.map(Context::attach);
+        stretch()
+    }
+}
+
+pin_project! {
+    /// A future that runs inside a span.
+    #[must_use = "futures do nothing unless they are polled"]
+    struct Running<F, C> {
+        // Before the span: what the future holds is dropped while the span is open.
+        #[pin]
+        future: F,
+        span: MessageSpan,
+        classify: Option<C>,
+    }
+}
+
+impl<F, C> Future for Running<F, C>
+where
+    F: Future,
+    C: FnOnce(&F::Output) -> Outcome,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let output = ready!(this.span.enter(|| this.future.poll(task)));
+        if let Some(classify) = this.classify.take() {
+            this.span.finish(&classify(&output));
+        }
+        Poll::Ready(output)
+    }
+}

@@ -1,0 +1,180 @@
+//! The producer's side: start the span, inject its context, and leave the call to the client.
+
+use crate::message_span::Open;
+use crate::operation::{Operation, OperationType};
+use crate::propagation::restore_random;
+use crate::{ExistingContext, MessageSpan, PreparedDestination, Telemetry, ambient};
+use opentelemetry::propagation::Injector;
+use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanKind, TraceContextExt};
+use opentelemetry::{Context, KeyValue};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+impl Telemetry {
+    /// Starts the span of a message that is sent and writes its context into the headers, also when the span is not sampled.
+    ///
+    /// The parent is the current context. Kind PRODUCER; CLIENT where a context that the message carries already is kept, which is
+    /// then linked. Without an SDK the current context is written, so that a service without telemetry breaks no trace. Under
+    /// `Context::is_telemetry_suppressed` nothing happens: an exporter that ships over this broker must not trace itself.
+    ///
+    /// The carrier must take an empty value as "remove this header" if the operation has an existing context; all carriers of this
+    /// workspace do.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, testing::Capture, Telemetry};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let mut headers = MessageHeaders::new();
+    /// telemetry.send(Operation::new("publish", "orders"), &mut headers).end(Outcome::Ok);
+    /// assert_eq!(headers.iter().next().map(|(name, _)| name), Some("traceparent"));
+    /// capture.assert_trace("publish orders  shop  PRODUCER");
+    /// ```
+    pub fn send(&self, operation: Operation<'_>, headers: &mut dyn Injector) -> MessageSpan {
+        self.start_sending(&operation, OperationType::Send, headers)
+    }
+
+    /// Starts the span in which one message of a batch is created, and writes its context into the headers. End it at once; the
+    /// batch's send span links it. With [`Settings::create_spans`](crate::Settings::create_spans) off, use
+    /// [`send_batch`](Self::send_batch) alone.
+    pub fn create(&self, operation: Operation<'_>, headers: &mut dyn Injector) -> MessageSpan {
+        self.start_sending(&operation, OperationType::Create, headers)
+    }
+
+    /// Starts the one span that sends a batch, with a link to each message's creation context.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, testing::Capture, Telemetry};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let mut created = Vec::new();
+    /// for _ in 0..2 {
+    ///     let span = telemetry.create(Operation::new("create", "orders"), &mut MessageHeaders::new());
+    ///     created.extend(span.span_context());
+    ///     span.end(Outcome::Ok);
+    /// }
+    /// telemetry.send_batch(Operation::new("publish", "orders").batch(2), created).end(Outcome::Ok);
+    /// assert_eq!(capture.span("publish orders").links.len(), 2);
+    /// ```
+    pub fn send_batch(&self, operation: Operation<'_>, created: impl IntoIterator<Item = SpanContext>) -> MessageSpan {
+        let inner = &self.inner;
+        if !inner.settings.enabled || Context::is_current_telemetry_suppressed() {
+            return MessageSpan::off();
+        }
+        let parent = ambient::context();
+        let destination = self.resolve(&operation);
+        let mut attributes = inner.attributes(&operation, OperationType::Send, &destination, None);
+        let links = crate::links::Links::collect(created.into_iter().map(|context| (context, Vec::new())));
+        links.note_dropped(&mut attributes, inner.settings.semconv);
+        let start = Start { kind: SpanKind::Producer, at: None, attributes, links: links.into_vec() };
+        let context = self.start(&operation, &destination, start, &parent);
+        self.opened(&operation, OperationType::Send, destination, None, context, parent)
+    }
+
+    fn start_sending(
+        &self,
+        operation: &Operation<'_>,
+        kind: OperationType,
+        headers: &mut dyn Injector,
+    ) -> MessageSpan {
+        let inner = &self.inner;
+        let settings = &inner.settings;
+        if !settings.enabled || Context::is_current_telemetry_suppressed() {
+            return MessageSpan::off();
+        }
+        let parent = ambient::context();
+        let destination = self.resolve(operation);
+        let existing = &operation.existing;
+        let keep = (operation.keep_existing || settings.existing_context == ExistingContext::Keep)
+            && existing.span_context.is_valid();
+        let inject = |context: &Context, headers: &mut dyn Injector| {
+            if keep || !settings.propagation.injects() {
+                return;
+            }
+            // Only what is replaced is taken away: without an SDK and without a context, the message keeps the one it has.
+            if existing.fields && context.span().span_context().is_valid() {
+                inner.propagators.clear(headers);
+            }
+            inner.propagators.inject(context, headers, &settings.baggage);
+        };
+        if let Some(wanted) = &settings.filter
+            && !wanted(&inner.message(operation, &destination, None, None))
+        {
+            inject(&parent, headers);
+            return MessageSpan::off();
+        }
+        let mut attributes = inner.attributes(operation, kind, &destination, None);
+        if let Some(add) = &settings.on_send {
+            add(&inner.message(operation, &destination, None, None), &mut attributes);
+        }
+        let links = if existing.span_context.is_valid() {
+            vec![Link::with_context(existing.span_context.clone())]
+        } else {
+            Vec::new()
+        };
+        let span_kind = if keep { SpanKind::Client } else { SpanKind::Producer };
+        let start = Start { kind: span_kind, at: None, attributes, links };
+        let context = self.start(operation, &destination, start, &parent);
+        inject(context.as_ref().unwrap_or(&parent), headers);
+        self.opened(operation, kind, destination, None, context, parent)
+    }
+
+    /// Starts a span below `parent`; `None` when there is no SDK.
+    pub(crate) fn start(
+        &self,
+        operation: &Operation<'_>,
+        destination: &PreparedDestination,
+        start: Start,
+        parent: &Context,
+    ) -> Option<Context> {
+        let builder = SpanBuilder {
+            span_kind: Some(start.kind),
+            name: destination.get().span_name(operation.name),
+            start_time: start.at,
+            attributes: Some(start.attributes),
+            links: Some(start.links).filter(|links| !links.is_empty()),
+            ..SpanBuilder::default()
+        };
+        let Some(context) = self.inner.tracer.start_span(builder, parent) else {
+            self.inner.watch.missed();
+            return None;
+        };
+        self.inner.watch.seen();
+        Some(restore_random(context, parent.span().span_context()))
+    }
+
+    /// `context` with the new span, or `else_context` where there is no SDK.
+    pub(crate) fn opened(
+        &self,
+        operation: &Operation<'_>,
+        kind: OperationType,
+        destination: PreparedDestination,
+        started: Option<SystemTime>,
+        context: Option<Context>,
+        else_context: Context,
+    ) -> MessageSpan {
+        let before = || started.and_then(|started| started.elapsed().ok()).unwrap_or_default();
+        let now = || Instant::now().checked_sub(before()).unwrap_or_else(Instant::now);
+        let open = Open {
+            telemetry: Arc::clone(&self.inner),
+            destination,
+            operation: operation.name,
+            kind,
+            has_span: context.is_some(),
+            started: self.inner.settings.metrics.then(now),
+            messages: operation.batch.map_or(1, |messages| u64::try_from(messages).unwrap_or(u64::MAX)),
+            handed_over: false,
+        };
+        MessageSpan::open(context.unwrap_or(else_context), open)
+    }
+}
+
+/// What a span has when it starts, besides its name and its parent.
+pub(crate) struct Start {
+    pub(crate) kind: SpanKind,
+    /// `None`: now.
+    pub(crate) at: Option<SystemTime>,
+    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) links: Vec<Link>,
+}

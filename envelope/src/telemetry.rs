@@ -1,0 +1,262 @@
+//! The engine behind every adapter, and the way out for transports that none wraps.
+
+use crate::destinations::Destinations;
+use crate::existing::Existing;
+use crate::metrics::InstrumentSource;
+use crate::operation::{Operation, OperationType, Where};
+use crate::propagators::Propagators;
+use crate::semconv;
+use crate::status::{SdkWatch, Status};
+use crate::tracer::TracerSource;
+use crate::{Destination, Message, PreparedDestination, Settings};
+use opentelemetry::propagation::Extractor;
+use opentelemetry::trace::{SpanContext, TraceContextExt};
+use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Makes the spans and metrics of messaging operations and carries contexts from one side to the other.
+///
+/// Every adapter reads the same: on one side describe the operation, inject, run the native call; on the other extract, decide the
+/// relation, run the handler. For a transport that no adapter wraps, an application does this itself:
+///
+/// ```
+/// use traced_envelope::{MessageHeaders, Operation, Settings, Telemetry};
+///
+/// # async fn publish(_: MessageHeaders) -> Result<(), std::fmt::Error> { Ok(()) }
+/// # async fn handle() -> Result<(), std::fmt::Error> { Ok(()) }
+/// # async fn example() -> Result<(), std::fmt::Error> {
+/// let telemetry = Telemetry::new("nats", &Settings::default());
+///
+/// let mut headers = MessageHeaders::new();
+/// let span = telemetry.send(Operation::new("publish", "orders"), &mut headers);
+/// span.run(publish(headers)).await?;
+///
+/// let headers = MessageHeaders::new(); // those of a message that was received
+/// telemetry.process(Operation::new("process", "orders"), &headers).run(handle()).await?;
+/// # Ok(()) }
+/// # assert!(futures_util::FutureExt::now_or_never(example()).unwrap().is_ok());
+/// ```
+///
+/// It is cheap to clone; clones share what was prepared. It never fails and never panics: if telemetry fails, the message goes on.
+#[derive(Clone)]
+pub struct Telemetry {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    system: &'static str,
+    pub(crate) settings: Settings,
+    pub(crate) scope: InstrumentationScope,
+    pub(crate) tracer: TracerSource,
+    pub(crate) instruments: InstrumentSource,
+    pub(crate) propagators: Propagators,
+    destinations: Destinations,
+    pub(crate) watch: SdkWatch,
+    /// The span that was current when this was made: the one of the loop around a consumer.
+    pub(crate) made_in: SpanContext,
+    pub(crate) headers_repeat: bool,
+}
+
+impl Telemetry {
+    /// Telemetry of a messaging system (`messaging.system`: `nats`, `aws_sqs`, ...), under this crate's instrumentation scope.
+    #[must_use]
+    pub fn new(system: &'static str, settings: &Settings) -> Self {
+        Self::scoped(system, env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), settings)
+    }
+
+    /// The same under the scope of an adapter, by its crate's name and version.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::scoped("nats", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), &Settings::default());
+    /// assert_eq!(telemetry.system(), "nats");
+    /// ```
+    #[must_use]
+    pub fn scoped(system: &'static str, name: &'static str, version: &'static str, settings: &Settings) -> Self {
+        let scope = InstrumentationScope::builder(name)
+            .with_version(version)
+            .with_schema_url(settings.semconv.schema_url())
+            .build();
+        let settings = settings.clone();
+        Self {
+            inner: Arc::new(Inner {
+                system,
+                tracer: TracerSource::new(settings.tracer_provider.clone(), scope.clone()),
+                instruments: InstrumentSource::new(settings.meter_provider.clone(), scope.clone()),
+                propagators: Propagators::new(settings.propagator.clone()),
+                destinations: Destinations::default(),
+                watch: SdkWatch::default(),
+                made_in: Context::map_current(|context| context.span().span_context().clone()),
+                headers_repeat: false,
+                scope,
+                settings,
+            }),
+        }
+    }
+
+    /// For transports whose messages can hold a header name more than once: then all values of `traceparent` are compared, and two
+    /// different valid ones are no context.
+    #[must_use]
+    pub fn headers_may_repeat(mut self) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.inner) {
+            inner.headers_repeat = true;
+        }
+        self
+    }
+
+    /// The messaging system.
+    #[must_use]
+    pub fn system(&self) -> &'static str {
+        self.inner.system
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Whether spans are made, or no SDK was seen so far: the first thing to look at when no span appears.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.inner.watch.status()
+    }
+
+    /// Works out what is the same for all messages of an operation at a destination: the fast path for those who keep it.
+    #[must_use]
+    pub fn prepare(&self, operation: &'static str, destination: Destination) -> PreparedDestination {
+        PreparedDestination::new(self.inner.system, operation, destination, &self.inner.settings, true)
+    }
+
+    /// The same, kept in a cache of at most 1024 destinations and found there by what the client has at hand, such as exchange and
+    /// routing key. `describe` is called for a new one only. Beyond the limit it is called for each message, and the destination is
+    /// left out of the metrics.
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let orders = telemetry.prepared("publish", &["orders", "eu"], |parts| Destination::new(parts.join(".")));
+    /// assert_eq!(orders.name(), "orders.eu");
+    /// ```
+    #[must_use]
+    pub fn prepared(
+        &self,
+        operation: &'static str,
+        parts: &[&str],
+        describe: impl FnOnce(&[&str]) -> Destination,
+    ) -> PreparedDestination {
+        let Inner { system, settings, destinations, .. } = &*self.inner;
+        destinations.get(system, operation, parts, settings, || describe(parts))
+    }
+
+    /// Looks for a context on a message that is about to be sent; give it to [`Operation::existing`].
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let mut headers: MessageHeaders = [("traceparent", "stale")].into_iter().collect();
+    /// let existing = telemetry.existing(&headers);
+    /// telemetry.send(Operation::new("publish", "orders").existing(existing), &mut headers).handed_over();
+    /// ```
+    #[must_use]
+    pub fn existing(&self, headers: &dyn Extractor) -> Existing {
+        let Inner { settings, propagators, headers_repeat, .. } = &*self.inner;
+        if !settings.enabled || !propagators.any_field_in(headers) {
+            return Existing::default();
+        }
+        let span_context = propagators.extract(headers, *headers_repeat, &settings.baggage).span_context;
+        Existing { span_context, fields: true }
+    }
+
+    pub(crate) fn resolve(&self, operation: &Operation<'_>) -> PreparedDestination {
+        match operation.destination {
+            Where::Prepared(prepared) => prepared.clone(),
+            Where::Named(name) => self.prepared(operation.name, &[name], |_| Destination::new(name)),
+        }
+    }
+}
+
+impl Inner {
+    /// The facts for hooks; only made where there is one.
+    pub(crate) fn message<'a>(
+        &self,
+        operation: &Operation<'_>,
+        destination: &'a PreparedDestination,
+        age: Option<Duration>,
+        headers: Option<&'a dyn Extractor>,
+    ) -> Message<'a> {
+        Message {
+            operation: operation.name,
+            destination: destination.name(),
+            attempt: operation.attempt,
+            redelivered: operation.redelivered,
+            age,
+            old_after: self.settings.old_after,
+            headers,
+        }
+    }
+
+    /// The attributes of a span, in a vector with room for all that may follow: growing it costs more than filling it.
+    pub(crate) fn attributes(
+        &self,
+        operation: &Operation<'_>,
+        kind: OperationType,
+        destination: &PreparedDestination,
+        age: Option<Duration>,
+    ) -> Vec<KeyValue> {
+        let release = self.settings.semconv;
+        let prepared = &destination.get().attributes;
+        // Operation name and type, at most nine facts of the message, and `error.type` at the end.
+        let mut attributes = Vec::with_capacity(prepared.len() + 12);
+        release.push(&mut attributes, &semconv::OPERATION_NAME, operation.name);
+        release.push(&mut attributes, &semconv::OPERATION_TYPE, kind.as_str());
+        attributes.extend(prepared.iter().cloned());
+        if let Some(partition) = operation.partition {
+            release.push(&mut attributes, &semconv::DESTINATION_PARTITION, partition.to_string());
+        }
+        for (name, id) in
+            [(&semconv::MESSAGE_ID, operation.message_id), (&semconv::CONVERSATION_ID, operation.conversation_id)]
+        {
+            if let Some(id) = id {
+                release.push(&mut attributes, name, id.to_owned());
+            }
+        }
+        if let Some(messages) = operation.batch {
+            release.push(&mut attributes, &semconv::BATCH_MESSAGE_COUNT, count(messages));
+        }
+        if let Some(bytes) = operation.body_size.filter(|_| self.settings.message_sizes) {
+            release.push(&mut attributes, &semconv::BODY_SIZE, count(bytes));
+        }
+        if let Some(attempt) = operation.attempt {
+            release.push(&mut attributes, &semconv::ATTEMPT, i64::from(attempt));
+        }
+        if let Some(waited) = age {
+            release.push(&mut attributes, &semconv::WAIT_DURATION, waited.as_secs_f64());
+        }
+        for (name, fact) in operation.attributes.iter().flatten() {
+            release.push(&mut attributes, name, *fact);
+        }
+        attributes
+    }
+}
+
+/// OpenTelemetry's integers are signed.
+pub(crate) fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Telemetry")
+            .field("system", &self.inner.system)
+            .field("settings", &self.inner.settings)
+            .field("status", &self.status())
+            .finish_non_exhaustive()
+    }
+}
