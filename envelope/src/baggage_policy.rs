@@ -161,6 +161,7 @@ impl BaggagePolicy {
 
     /// The part of baggage that may pass, or `None` if that is all of it. For baggage that another
     /// propagator extracted or is about to inject; nothing is allocated where nothing has to change.
+    #[allow(dead_code, reason = "the engine's, and until then only tests use it")]
     pub(crate) fn reduce(&self, baggage: &Baggage) -> Option<Baggage> {
         if baggage.is_empty() {
             return None;

@@ -20,25 +20,23 @@ pub(super) struct Carried {
 
 impl Carried {
     /// What `context` carries for the trace of `span`.
-    fn of<'a>(context: &'a Context, span: &SpanContext) -> Option<&'a Self> {
+    pub(super) fn of<'a>(context: &'a Context, span: &SpanContext) -> Option<&'a Self> {
         context
             .get::<Self>()
             .filter(|carried| carried.trace_id == span.trace_id())
     }
 }
 
-/// The flags to write for `span`, current in `context`.
-pub(super) fn flags(context: &Context, span: &SpanContext) -> TraceFlags {
-    let flags = span.trace_flags();
-    match Carried::of(context, span) {
-        Some(Carried { random: true, .. }) => flags | RANDOM,
-        _ => flags,
+/// The flags to write for `span`.
+pub(super) fn flags(span: &SpanContext, carried: Option<&Carried>) -> TraceFlags {
+    match carried {
+        Some(Carried { random: true, .. }) => span.trace_flags() | RANDOM,
+        _ => span.trace_flags(),
     }
 }
 
-/// The `tracestate` to write for `span`, current in `context`; `None` if there is nothing to say.
-pub(super) fn tracestate(context: &Context, span: &SpanContext) -> Option<String> {
-    let carried = Carried::of(context, span);
+/// The `tracestate` to write for `span`; `None` if there is nothing to say.
+pub(super) fn tracestate(span: &SpanContext, carried: Option<&Carried>) -> Option<String> {
     let raw = carried.and_then(|carried| carried.tracestate.as_ref());
     if raw.is_none() && *span.trace_state() == TraceState::NONE {
         return None;
@@ -57,11 +55,14 @@ pub(crate) fn restore_random(
     child: &SpanContext,
 ) -> Context {
     let has = |span: &SpanContext| span.trace_flags() & RANDOM == RANDOM;
-    let lost = has(parent) && !has(child) && parent.trace_id() == child.trace_id();
-    if !lost || flags(&context, child) & RANDOM == RANDOM {
+    if !has(parent) || has(child) || parent.trace_id() != child.trace_id() {
         return context;
     }
-    let tracestate = Carried::of(&context, child).and_then(|carried| carried.tracestate.clone());
+    let carried = Carried::of(&context, child);
+    if carried.is_some_and(|carried| carried.random) {
+        return context;
+    }
+    let tracestate = carried.and_then(|carried| carried.tracestate.clone());
     context.with_value(Carried {
         trace_id: child.trace_id(),
         tracestate,

@@ -54,8 +54,11 @@
 //! [Trace Context Level 2]: https://www.w3.org/TR/trace-context-2/
 //! [Baggage]: https://www.w3.org/TR/baggage/
 
-// Until the engine drives the propagator, only tests use the crate-internal half.
-#![cfg_attr(not(test), allow(dead_code, unused_imports))]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "the crate-internal half is the engine's, and until then only tests use it"
+)]
 
 mod baggage;
 mod carried;

@@ -165,9 +165,10 @@ impl W3cPropagator {
         let span = context.span();
         let span = span.span_context();
         if span.is_valid() {
-            let header = traceparent::format(span, carried::flags(context, span));
+            let carried = Carried::of(context, span);
+            let header = traceparent::format(span, carried::flags(span, carried));
             injector.set(TRACEPARENT, String::from_utf8_lossy(&header).into_owned());
-            if let Some(header) = carried::tracestate(context, span) {
+            if let Some(header) = carried::tracestate(span, carried) {
                 injector.set(TRACESTATE, header);
             }
         }

@@ -162,7 +162,7 @@ proptest! {
     #[test]
     fn metadata_never_changes_the_members(metadata in any::<String>()) {
         let mut baggage = Baggage::new();
-        baggage.insert_with_metadata("k", "v", metadata.clone());
+        baggage.insert_with_metadata("k", "v", metadata);
         let header = format(&baggage, &ALL).unwrap();
         prop_assert_eq!(header.capacity(), header.len(), "counted and written alike");
         let read = read(&[&header], &ALL);
