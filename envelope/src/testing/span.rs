@@ -1,0 +1,229 @@
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use opentelemetry::{
+    InstrumentationScope, KeyValue, SpanId, TraceFlags, TraceId, Value,
+    trace::{Event, Link, SpanContext, SpanKind, Status, TraceState},
+};
+use opentelemetry_sdk::trace::SpanData;
+
+/// One span as it was when it ended, and the service that made it.
+///
+/// A [`Capture`](super::Capture) hands these out. They can be made from the SDK's [`SpanData`] too, to draw spans
+/// that came from elsewhere.
+///
+/// ```
+/// use opentelemetry::{KeyValue, trace::{Span, SpanKind, Tracer}};
+/// use traced_envelope::testing::Capture;
+///
+/// let capture = Capture::new();
+/// capture
+///     .tracer("shop")
+///     .span_builder("publish orders")
+///     .with_kind(SpanKind::Producer)
+///     .with_attributes([KeyValue::new("messaging.system", "rabbitmq")])
+///     .start(&capture.tracer("shop"))
+///     .end();
+///
+/// let span = capture.span("publish orders");
+/// assert_eq!(span.service(), "shop");
+/// assert_eq!(span.kind(), SpanKind::Producer);
+/// assert_eq!(span.attribute("messaging.system"), Some(&"rabbitmq".into()));
+/// assert_eq!(span.parent_id(), None);
+/// ```
+#[derive(Clone)]
+pub struct CapturedSpan {
+    service: Arc<str>,
+    // Shared, because forests and lists copy spans freely.
+    data: Arc<SpanData>,
+}
+
+impl CapturedSpan {
+    /// Makes a span of `service` from the SDK's data.
+    pub fn new(service: impl Into<Arc<str>>, data: SpanData) -> Self {
+        Self { service: service.into(), data: Arc::new(data) }
+    }
+
+    /// The name.
+    pub fn name(&self) -> &str {
+        &self.data.name
+    }
+
+    /// The `service.name` of the provider that made it.
+    pub fn service(&self) -> &str {
+        &self.service
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> SpanKind {
+        self.data.span_kind.clone()
+    }
+
+    /// The context: both ids, flags and trace state.
+    pub fn span_context(&self) -> &SpanContext {
+        &self.data.span_context
+    }
+
+    /// The trace it belongs to.
+    pub fn trace_id(&self) -> TraceId {
+        self.data.span_context.trace_id()
+    }
+
+    /// Its own id.
+    pub fn span_id(&self) -> SpanId {
+        self.data.span_context.span_id()
+    }
+
+    /// The parent's id, `None` for the first span of a trace.
+    pub fn parent_id(&self) -> Option<SpanId> {
+        (self.data.parent_span_id != SpanId::INVALID).then_some(self.data.parent_span_id)
+    }
+
+    /// Whether the parent came over the wire.
+    pub fn parent_is_remote(&self) -> bool {
+        self.data.parent_span_is_remote
+    }
+
+    /// The links, in the order in which they were added.
+    pub fn links(&self) -> &[Link] {
+        &self.data.links
+    }
+
+    /// All attributes, duplicates included: the Rust SDK does not remove them.
+    pub fn attributes(&self) -> &[KeyValue] {
+        &self.data.attributes
+    }
+
+    /// The value of one attribute; the last one where the key was set repeatedly, as a backend would show it.
+    pub fn attribute(&self, key: &str) -> Option<&Value> {
+        self.data.attributes.iter().rev().find(|attribute| attribute.key.as_str() == key).map(|attribute| &attribute.value)
+    }
+
+    /// The status.
+    pub fn status(&self) -> &Status {
+        &self.data.status
+    }
+
+    /// Whether the status is an error.
+    pub fn is_error(&self) -> bool {
+        matches!(self.data.status, Status::Error { .. })
+    }
+
+    /// The events.
+    pub fn events(&self) -> &[Event] {
+        &self.data.events
+    }
+
+    /// When it started.
+    pub fn start(&self) -> SystemTime {
+        self.data.start_time
+    }
+
+    /// When it ended; the start, for a span that is still open.
+    pub fn end(&self) -> SystemTime {
+        self.data.end_time
+    }
+
+    /// How long it took; zero where the clock went backwards.
+    pub fn duration(&self) -> Duration {
+        self.data.end_time.duration_since(self.data.start_time).unwrap_or_default()
+    }
+
+    /// The instrumentation scope: name, version and schema URL.
+    pub fn scope(&self) -> &InstrumentationScope {
+        &self.data.instrumentation_scope
+    }
+
+    /// The trace flags.
+    pub fn trace_flags(&self) -> TraceFlags {
+        self.data.span_context.trace_flags()
+    }
+
+    /// Whether it was sampled. A span that is recorded only (`SamplingDecision::RecordOnly`) is captured, but was not.
+    pub fn is_sampled(&self) -> bool {
+        self.data.span_context.is_sampled()
+    }
+
+    /// The trace state.
+    pub fn trace_state(&self) -> &TraceState {
+        self.data.span_context.trace_state()
+    }
+
+    /// Whether `link` leads to the parent, as consumer spans have it by default.
+    pub(super) fn is_link_to_parent(&self, link: &SpanContext) -> bool {
+        link.trace_id() == self.trace_id() && Some(link.span_id()) == self.parent_id()
+    }
+}
+
+impl fmt::Debug for CapturedSpan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CapturedSpan").field("service", &self.service).field("data", &self.data).finish()
+    }
+}
+
+/// The kind as the text of an outline writes it.
+pub(super) fn kind_name(kind: &SpanKind) -> &'static str {
+    match kind {
+        SpanKind::Client => "CLIENT",
+        SpanKind::Server => "SERVER",
+        SpanKind::Producer => "PRODUCER",
+        SpanKind::Consumer => "CONSUMER",
+        SpanKind::Internal => "INTERNAL",
+    }
+}
+
+/// One line a span, for messages to people.
+pub(super) fn list(spans: &[CapturedSpan]) -> String {
+    if spans.is_empty() {
+        return "  (none)".to_owned();
+    }
+    let line = |span: &CapturedSpan| {
+        format!(
+            "  {}  {}  {}  trace {} span {}",
+            span.name(),
+            span.service(),
+            kind_name(&span.kind()),
+            span.trace_id(),
+            span.span_id()
+        )
+    };
+    spans.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use opentelemetry::{KeyValue, trace::SpanKind};
+
+    use super::{
+        super::synthetic::{TRACE, context, span},
+        list,
+    };
+
+    #[test]
+    fn the_last_of_repeated_attributes_counts() {
+        let span = span(1, 0, "shop", "checkout", [0, 5]).attribute(KeyValue::new("a", 1)).attribute(KeyValue::new("a", 2)).build();
+        assert_eq!(span.attribute("a"), Some(&2.into()));
+        assert_eq!(span.attribute("b"), None);
+    }
+
+    #[test]
+    fn a_clock_that_went_backwards_gives_no_time() {
+        assert_eq!(span(1, 0, "shop", "checkout", [5, 0]).build().duration().as_micros(), 0);
+    }
+
+    #[test]
+    fn only_a_link_to_the_parent_in_the_same_trace_is_one() {
+        let child = span(2, 1, "shop", "process", [0, 5]).kind(SpanKind::Consumer).build();
+        assert!(child.is_link_to_parent(&context(TRACE, 1)));
+        assert!(!child.is_link_to_parent(&context(7, 1)));
+        assert!(!child.is_link_to_parent(&context(TRACE, 3)));
+    }
+
+    #[test]
+    fn an_empty_list_says_so() {
+        assert_eq!(list(&[]), "  (none)");
+    }
+}
