@@ -121,10 +121,10 @@ impl Name {
 }
 
 macro_rules! names {
-    ($($(#[$doc:meta])* $constant:ident = $($v1_44:literal =>)? $v1_45:literal;)*) => {
+    ($($(#[$doc:meta])* $constant:ident = $first:literal $(=> $second:literal)?;)*) => {
         $(
             $(#[$doc])*
-            pub const $constant: Name = names!(@ $($v1_44 =>)? $v1_45);
+            pub const $constant: Name = names!(@ $first $(=> $second)?);
         )*
     };
     (@ $v1_44:literal => $v1_45:literal) => { Name::renamed($v1_44, $v1_45) };

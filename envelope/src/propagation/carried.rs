@@ -2,7 +2,7 @@
 
 use opentelemetry::{
     Context,
-    trace::{SpanContext, TraceFlags, TraceId, TraceState},
+    trace::{SpanContext, TraceContextExt, TraceFlags, TraceId, TraceState},
 };
 
 use super::{traceparent::RANDOM, tracestate};
@@ -49,12 +49,10 @@ pub(super) fn tracestate(span: &SpanContext, carried: Option<&Carried>) -> Optio
 /// The flag describes the trace id, so it holds for every span of the trace; but the stock SDK zeroes
 /// the flags of a span that its sampler drops. To be called with the context that `child` is going to be
 /// current in, once it was started: nothing is allocated unless the flag was lost.
-pub(crate) fn restore_random(
-    context: Context,
-    parent: &SpanContext,
-    child: &SpanContext,
-) -> Context {
+pub(crate) fn restore_random(context: Context, parent: &SpanContext) -> Context {
     let has = |span: &SpanContext| span.trace_flags() & RANDOM == RANDOM;
+    let span = context.span();
+    let child = span.span_context();
     if !has(parent) || has(child) || parent.trace_id() != child.trace_id() {
         return context;
     }
@@ -63,9 +61,5 @@ pub(crate) fn restore_random(
         return context;
     }
     let tracestate = carried.and_then(|carried| carried.tracestate.clone());
-    context.with_value(Carried {
-        trace_id: child.trace_id(),
-        tracestate,
-        random: true,
-    })
+    context.with_value(Carried { trace_id: child.trace_id(), tracestate, random: true })
 }

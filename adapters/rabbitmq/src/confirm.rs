@@ -1,0 +1,54 @@
+//! The broker's answer to a published message.
+
+use crate::error;
+use lapin::{Confirmation, PublisherConfirm};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use traced_envelope::MessageSpan;
+
+/// The future of the broker's answer, as lapin's [`PublisherConfirm`]; the publish span ends with it.
+///
+/// The span's outcome: `ack`, or no confirms requested: success. `nack`: error `nack`. A message that came back as unroutable: error
+/// `NO_ROUTE`, although the confirm says `ack`. A lost channel or connection: that error. Dropped without being awaited: no error,
+/// because the message is with the broker; [`Channel::wait_for_confirms`](lapin::Channel::wait_for_confirms) collects its answer, as
+/// without this crate.
+#[derive(Debug)]
+#[must_use = "the broker's answer is only known when this is awaited"]
+pub struct TracedConfirm {
+    confirm: PublisherConfirm,
+    span: Option<MessageSpan>,
+}
+
+impl TracedConfirm {
+    pub(crate) fn new(confirm: PublisherConfirm, span: MessageSpan) -> Self {
+        Self { confirm, span: Some(span) }
+    }
+
+    /// lapin's future.
+    #[must_use]
+    pub fn get_ref(&self) -> &PublisherConfirm {
+        &self.confirm
+    }
+
+    /// Gives lapin's future back; the span ends here, without an error.
+    pub fn into_inner(self) -> PublisherConfirm {
+        self.confirm
+    }
+
+    pub(crate) fn span(&self) -> Option<&MessageSpan> {
+        self.span.as_ref()
+    }
+}
+
+impl Future for TracedConfirm {
+    type Output = lapin::Result<Confirmation>;
+
+    fn poll(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(Pin::new(&mut self.confirm).poll(task));
+        if let Some(span) = self.span.take() {
+            span.end(error::of_confirmation(&answer));
+        }
+        Poll::Ready(answer)
+    }
+}

@@ -1,0 +1,200 @@
+//! Consuming with a span for each message.
+
+use crate::delivery::{Source, TracedDelivery};
+use crate::error;
+use futures_core::Stream;
+use lapin::message::DeliveryResult;
+use lapin::{Consumer, ConsumerDelegate};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use traced_envelope::{OpenSpans, Outcome, Settings, Status};
+
+/// lapin's consumer, whose deliveries are processed inside spans.
+///
+/// A message has no span before the application gets it and processes it: fetching ahead costs nothing.
+///
+/// ```no_run
+/// use lapin::{Channel, options::BasicAckOptions, options::BasicConsumeOptions, types::FieldTable};
+/// use traced_rabbitmq::TracedConsumer;
+///
+/// # async fn reserve(_: &[u8]) -> lapin::Result<()> { Ok(()) }
+/// # async fn example(channel: Channel) -> lapin::Result<()> {
+/// let consumer =
+///     channel.basic_consume("inventory".into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
+/// let mut consumer = TracedConsumer::new(consumer.await?);
+/// while let Some(delivery) = consumer.next().await {
+///     delivery?
+///         .process(async |delivery| {
+///             reserve(&delivery.data).await?; // spans made here are children
+///             delivery.ack(BasicAckOptions::default()).await
+///         })
+///         .await?;
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct TracedConsumer {
+    consumer: Consumer,
+    source: Arc<Source>,
+}
+
+impl TracedConsumer {
+    /// Wraps a consumer, with the process-wide providers and propagator.
+    #[must_use]
+    pub fn new(consumer: Consumer) -> Self {
+        Self::with_settings(consumer, &Settings::default())
+    }
+
+    /// Wraps a consumer, with settings of its own.
+    #[must_use]
+    pub fn with_settings(consumer: Consumer, settings: &Settings) -> Self {
+        let source = Arc::new(Source::of_queue(consumer.queue(), settings));
+        Self { consumer, source }
+    }
+
+    /// Says that the consumer was made with `no_ack`: lapin does not tell. The broker then forgets a message when it has sent it, and a
+    /// span that was started by [`TracedDelivery::start`] ends without an error when its delivery is dropped.
+    #[must_use]
+    pub fn no_ack(mut self) -> Self {
+        self.source = Arc::new(Source { no_ack: true, ..(*self.source).clone() });
+        self
+    }
+
+    /// Whether [`TracedDelivery::process_and_settle`] puts a message whose handler failed back into its queue, to be delivered again.
+    /// Default: no, so that it is dead-lettered or dropped.
+    #[must_use]
+    pub fn requeue_on_error(mut self, requeue: bool) -> Self {
+        self.source = Arc::new(Source { requeue_on_error: requeue, ..(*self.source).clone() });
+        self
+    }
+
+    /// Shares the register of spans that wait for an acknowledgement with another consumer of the same channel: delivery tags are the
+    /// channel's, so that an acknowledgement of `multiple` messages settles those of all its consumers.
+    #[must_use]
+    pub fn with_open_spans(mut self, open: OpenSpans) -> Self {
+        self.source = Arc::new(Source { open, ..(*self.source).clone() });
+        self
+    }
+
+    /// The register of spans that wait for an acknowledgement.
+    #[must_use]
+    pub fn open_spans(&self) -> &OpenSpans {
+        &self.source.open
+    }
+
+    /// lapin's consumer.
+    #[must_use]
+    pub fn get_ref(&self) -> &Consumer {
+        &self.consumer
+    }
+
+    /// Gives lapin's consumer back.
+    #[must_use]
+    pub fn into_inner(self) -> Consumer {
+        self.consumer
+    }
+
+    /// Whether spans are made, or no SDK was seen so far.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.source.telemetry.status()
+    }
+
+    /// The next message, or `None` when the consumer was cancelled: the stream's `next`, without a trait to import.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it has lost no message.
+    pub async fn next(&mut self) -> Option<lapin::Result<TracedDelivery>> {
+        poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
+    }
+
+    /// [`Consumer::set_delegate`], with each message's call inside its process span. The delegate is lapin's: a type, or a closure that
+    /// takes a [`DeliveryResult`]. It returns nothing, so that its span has no error unless it panics or is dropped; to say how it
+    /// ended, use [`for_each`](Self::for_each).
+    ///
+    /// ```no_run
+    /// use lapin::{Consumer, message::DeliveryResult, options::BasicAckOptions};
+    /// use traced_rabbitmq::TracedConsumer;
+    ///
+    /// # fn example(consumer: Consumer) {
+    /// TracedConsumer::new(consumer).set_delegate(async |delivery: DeliveryResult| {
+    ///     if let Ok(Some(delivery)) = delivery {
+    ///         delivery.ack(BasicAckOptions::default()).await.ok();
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn set_delegate<D: ConsumerDelegate + 'static>(&self, delegate: D) {
+        self.consumer.set_delegate(TracedDelegate { delegate: Arc::new(delegate), source: Arc::clone(&self.source) });
+    }
+
+    /// Calls a closure with each message, as [`Consumer::set_delegate`] does: on lapin's executor, concurrently. `None` says that the
+    /// consumer was cancelled.
+    ///
+    /// ```no_run
+    /// use lapin::Consumer;
+    /// use traced_rabbitmq::TracedConsumer;
+    ///
+    /// # fn example(consumer: Consumer) {
+    /// TracedConsumer::new(consumer).for_each(async |delivery| {
+    ///     if let Ok(Some(delivery)) = delivery {
+    ///         delivery.process_and_settle(async |_| Ok::<_, lapin::Error>(())).await.ok();
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn for_each<H, F>(&self, handler: H)
+    where
+        H: Fn(lapin::Result<Option<TracedDelivery>>) -> F + Send + Sync + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let source = Arc::clone(&self.source);
+        self.consumer.set_delegate(move |delivery: DeliveryResult| handler(source.wrap(delivery)));
+    }
+}
+
+impl Stream for TracedConsumer {
+    type Item = lapin::Result<TracedDelivery>;
+
+    fn poll_next(mut self: Pin<&mut Self>, task: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let next = ready!(Pin::new(&mut self.consumer).poll_next(task));
+        Poll::Ready(self.source.wrap(next.transpose()).transpose())
+    }
+}
+
+impl Source {
+    /// When the stream ends or fails, nothing of its channel can be acknowledged any more.
+    fn wrap(self: &Arc<Self>, delivery: DeliveryResult) -> lapin::Result<Option<TracedDelivery>> {
+        match &delivery {
+            Ok(Some(_)) => {}
+            Ok(None) => self.open.end_all(&Outcome::cancelled()),
+            Err(error) => self.open.end_all(&error::of_error(error)),
+        }
+        Ok(delivery?.map(|delivery| TracedDelivery::new(delivery, Arc::clone(self))))
+    }
+}
+
+struct TracedDelegate<D> {
+    delegate: Arc<D>,
+    source: Arc<Source>,
+}
+
+impl<D: ConsumerDelegate + 'static> ConsumerDelegate for TracedDelegate<D> {
+    fn on_new_delivery(&self, delivery: DeliveryResult) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let delegate = Arc::clone(&self.delegate);
+        match self.source.wrap(delivery) {
+            Ok(Some(delivery)) => Box::pin(delivery.process_with(
+                move |delivery| delegate.on_new_delivery(Ok(Some(delivery))),
+                |()| Outcome::Ok,
+            )),
+            other => self.delegate.on_new_delivery(other.map(|_| None)),
+        }
+    }
+
+    fn drop_prefetched_messages(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.delegate.drop_prefetched_messages()
+    }
+}

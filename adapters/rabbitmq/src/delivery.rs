@@ -1,0 +1,213 @@
+//! A delivery and its process span.
+
+use crate::attempt::{attempt, sent_at};
+use crate::open_delivery::OpenDelivery;
+use crate::{HeaderExtractor, destination};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicNackOptions};
+use lapin::types::{FieldTable, ShortString};
+use std::fmt::Display;
+use std::future::Future;
+use std::sync::Arc;
+use traced_envelope::semconv::RABBITMQ_DELIVERY_TAG;
+use traced_envelope::{MessageSpan, OpenSpans, Operation, Outcome, PreparedDestination, Settings, Telemetry};
+
+/// Where deliveries come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Source {
+    pub(crate) telemetry: Telemetry,
+    pub(crate) queue: ShortString,
+    pub(crate) open: OpenSpans,
+    pub(crate) no_ack: bool,
+    pub(crate) requeue_on_error: bool,
+    /// Whether messages are asked for one by one.
+    pub(crate) pulled: bool,
+}
+
+impl Source {
+    pub(crate) fn of_queue(queue: ShortString, settings: &Settings) -> Self {
+        Self {
+            telemetry: crate::telemetry(settings),
+            queue,
+            open: OpenSpans::new(settings),
+            no_ack: false,
+            requeue_on_error: false,
+            pulled: false,
+        }
+    }
+
+    pub(crate) fn destination(&self, delivery: &Delivery) -> PreparedDestination {
+        let parts = [delivery.exchange.as_str(), delivery.routing_key.as_str(), self.queue.as_str()];
+        self.telemetry.prepared("process", &parts, |_| {
+            let [exchange, routing_key, queue] = parts;
+            destination::of_consumer(exchange, routing_key, queue)
+        })
+    }
+
+    fn process(&self, delivery: &Delivery) -> MessageSpan {
+        let destination = self.destination(delivery);
+        let properties = &delivery.properties;
+        let none = FieldTable::default();
+        let headers = properties.headers().as_ref().unwrap_or(&none);
+        let operation = Operation::new("process", &destination)
+            .message_id(properties.message_id().as_ref().map(ShortString::as_str))
+            .conversation_id(properties.correlation_id().as_ref().map(ShortString::as_str))
+            .body_size(delivery.data.len())
+            .attempt(attempt(delivery, self.queue.as_str()))
+            .redelivered(delivery.redelivered)
+            .sent_at(sent_at(headers))
+            .pulled(self.pulled)
+            .attribute(&RABBITMQ_DELIVERY_TAG, tag(delivery));
+        self.telemetry.process(operation, &HeaderExtractor(headers))
+    }
+}
+
+/// OpenTelemetry's integers are signed.
+pub(crate) fn tag(delivery: &Delivery) -> i64 {
+    i64::try_from(delivery.delivery_tag).unwrap_or(i64::MAX)
+}
+
+/// A delivery that knows how to be processed inside a span.
+///
+/// The span starts when the handler does, not before. [`process`](Self::process) is the usual way; [`start`](Self::start) is for messages
+/// that are acknowledged elsewhere.
+#[derive(Debug)]
+pub struct TracedDelivery {
+    delivery: Delivery,
+    source: Arc<Source>,
+    /// How many messages are left in the queue, after a pull.
+    pub(crate) message_count: Option<u32>,
+}
+
+impl TracedDelivery {
+    pub(crate) fn new(delivery: Delivery, source: Arc<Source>) -> Self {
+        Self { delivery, source, message_count: None }
+    }
+
+    /// lapin's delivery.
+    #[must_use]
+    pub fn get_ref(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// Gives lapin's delivery back; no span is made.
+    #[must_use]
+    pub fn into_inner(self) -> Delivery {
+        self.delivery
+    }
+
+    /// How many messages are left in the queue; known only for a message that was pulled.
+    #[must_use]
+    pub fn message_count(&self) -> Option<u32> {
+        self.message_count
+    }
+
+    /// Which attempt at the message this is, 1 for the first: by `redelivered`, `x-delivery-count`, this queue's entries in `x-death`, and
+    /// the header `x-attempt` of [`TracedProducer::retry`](crate::TracedProducer::retry).
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        attempt(&self.delivery, self.source.queue.as_str())
+    }
+
+    /// Runs the handler inside a span `process {exchange}:{routing key}:{queue}`; spans that it makes are children. Its result comes back
+    /// unchanged and decides the span's status. The message is not settled: the handler does that, or the caller afterwards.
+    ///
+    /// A task that the handler spawns does not inherit the span's context; `with_current_context()` of OpenTelemetry's `FutureExt`
+    /// carries it over:
+    ///
+    /// ```no_run
+    /// use opentelemetry::context::FutureExt;
+    ///
+    /// # async fn index(_: Vec<u8>) {}
+    /// # async fn example(delivery: traced_rabbitmq::TracedDelivery) -> lapin::Result<()> {
+    /// delivery
+    ///     .process(async |delivery| {
+    ///         tokio::spawn(index(delivery.data).with_current_context()); // without it: a trace of its own
+    ///         Ok(())
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the handler is dropped and the span ends as `cancelled`; the message is not settled.
+    pub async fn process<H, F, T, E>(self, handler: H) -> Result<T, E>
+    where
+        H: FnOnce(Delivery) -> F,
+        F: Future<Output = Result<T, E>>,
+        E: Display + 'static,
+    {
+        let span = self.source.process(&self.delivery);
+        let delivery = self.delivery;
+        span.run(async move { handler(delivery).await }).await
+    }
+
+    /// The same for a handler whose output is no `Result`: `classify` says how it ended.
+    ///
+    /// ```no_run
+    /// use traced_envelope::Outcome;
+    ///
+    /// # async fn store(_: &[u8]) -> usize { 1 }
+    /// # async fn example(delivery: traced_rabbitmq::TracedDelivery) {
+    /// let rows = delivery.process_with(async |delivery| store(&delivery.data).await, |rows| match rows {
+    ///     0 => Outcome::error("nothing_stored", "no row was written"),
+    ///     _ => Outcome::Ok,
+    /// });
+    /// assert_eq!(rows.await, 1);
+    /// # }
+    /// ```
+    pub async fn process_with<H, F>(self, handler: H, classify: impl FnOnce(&F::Output) -> Outcome) -> F::Output
+    where
+        H: FnOnce(Delivery) -> F,
+        F: Future,
+    {
+        let span = self.source.process(&self.delivery);
+        let delivery = self.delivery;
+        span.run_with(async move { handler(delivery).await }, classify).await
+    }
+
+    /// [`process`](Self::process), and settles the message: `Ok` acknowledges it; `Err` rejects it by `basic.nack`, without requeueing it
+    /// unless [`TracedConsumer::requeue_on_error`](crate::TracedConsumer::requeue_on_error) says so. The handler must not settle it
+    /// itself.
+    ///
+    /// # Errors
+    ///
+    /// The handler's own, unchanged, also when the rejection fails; lapin's, if the handler succeeded but the acknowledgement failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the message is not settled; the broker delivers it again when the channel is closed.
+    pub async fn process_and_settle<H, F, T, E>(self, handler: H) -> Result<T, E>
+    where
+        H: FnOnce(Delivery) -> F,
+        F: Future<Output = Result<T, E>>,
+        E: From<lapin::Error> + Display + 'static,
+    {
+        let source = Arc::clone(&self.source);
+        self.process(async move |delivery: Delivery| {
+            let (acker, settlement) = (delivery.acker.clone(), source.settlement(&delivery));
+            let result = handler(delivery).await;
+            if result.is_ok() {
+                settlement.run("ack", acker.ack(BasicAckOptions::default())).await?;
+            } else {
+                let options = BasicNackOptions { requeue: source.requeue_on_error, multiple: false };
+                // The handler's error says more than one of settling.
+                settlement.run("nack", acker.nack(options)).await.ok();
+            }
+            result
+        })
+        .await
+    }
+
+    /// Starts the span now and leaves it open until the message is acknowledged, for consumers that do so elsewhere or later.
+    #[must_use]
+    pub fn start(self) -> OpenDelivery {
+        let span = self.source.process(&self.delivery);
+        OpenDelivery::new(self.delivery, self.source, span)
+    }
+
+    pub(crate) fn into_parts(self) -> (Delivery, Arc<Source>) {
+        (self.delivery, self.source)
+    }
+}

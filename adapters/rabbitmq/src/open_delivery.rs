@@ -1,0 +1,132 @@
+//! A delivery whose span waits for its acknowledgement.
+
+use crate::delivery::Source;
+use crate::error;
+use crate::settlement::not_sent;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
+use opentelemetry::Context;
+use opentelemetry::context::FutureExt;
+use std::future::Future;
+use std::sync::Arc;
+use traced_envelope::{MessageSpan, Outcome};
+
+/// A delivery that is being processed: its span ends when it is acknowledged, rejected, or dropped.
+///
+/// | what happens | outcome of the span |
+/// |---|---|
+/// | [`ack`](Self::ack) | success |
+/// | [`nack`](Self::nack), [`reject`](Self::reject) | error `nack` or `reject` |
+/// | the same with `multiple` on a later delivery of the channel | the same |
+/// | lapin's error while settling | that error |
+/// | dropped before | error `cancelled`; success for a [`no_ack`](crate::TracedConsumer::no_ack) consumer |
+/// | the channel is closed, or the consumer's stream ends or fails | error |
+/// | longer than [`open_span_time_limit`](traced_envelope::Settings::open_span_time_limit) | error `timeout`, with the next call |
+/// | more than [`open_span_limit`](traced_envelope::Settings::open_span_limit) of them | the oldest: error `cancelled` |
+///
+/// To acknowledge many at once by `multiple`, keep them until then, or let go of them with [`leave_open`](Self::leave_open).
+///
+/// ```no_run
+/// use lapin::options::BasicAckOptions;
+/// use opentelemetry::context::FutureExt;
+///
+/// # async fn store(_: &[u8]) {}
+/// # async fn example(delivery: traced_rabbitmq::TracedDelivery) -> lapin::Result<()> {
+/// let delivery = delivery.start();
+/// store(&delivery.get_ref().data).with_context(delivery.context().clone()).await; // inside the span
+/// delivery.ack(BasicAckOptions::default()).await?; // ends it
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+#[must_use = "the span ends when this is dropped"]
+pub struct OpenDelivery {
+    delivery: Delivery,
+    source: Arc<Source>,
+    context: Context,
+    left_open: bool,
+}
+
+impl OpenDelivery {
+    pub(crate) fn new(delivery: Delivery, source: Arc<Source>, span: MessageSpan) -> Self {
+        let context = span.context().into_owned();
+        source.open.insert(delivery.delivery_tag, span);
+        Self { delivery, source, context, left_open: false }
+    }
+
+    /// lapin's delivery.
+    #[must_use]
+    pub fn get_ref(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// The context of the span: attach it, or run futures with it, so that spans made meanwhile are children.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// Lets go of the delivery while its span stays open, until a later delivery of the channel is settled with `multiple`.
+    pub fn leave_open(mut self) {
+        self.left_open = true;
+    }
+
+    /// [`Acker::ack`](lapin::Acker::ack), which ends the span; with `multiple`, those of all earlier deliveries of the channel too.
+    ///
+    /// # Errors
+    ///
+    /// lapin's own, unchanged.
+    pub async fn ack(&self, options: BasicAckOptions) -> lapin::Result<bool> {
+        self.settle("ack", options.multiple, Outcome::Ok, self.delivery.acker.ack(options)).await
+    }
+
+    /// [`Acker::nack`](lapin::Acker::nack), which ends the span as an error `nack`.
+    ///
+    /// # Errors
+    ///
+    /// lapin's own, unchanged.
+    pub async fn nack(&self, options: BasicNackOptions) -> lapin::Result<bool> {
+        let outcome = Outcome::error("nack", "not acknowledged");
+        self.settle("nack", options.multiple, outcome, self.delivery.acker.nack(options)).await
+    }
+
+    /// [`Acker::reject`](lapin::Acker::reject), which ends the span as an error `reject`.
+    ///
+    /// # Errors
+    ///
+    /// lapin's own, unchanged.
+    pub async fn reject(&self, options: BasicRejectOptions) -> lapin::Result<bool> {
+        let outcome = Outcome::error("reject", "rejected");
+        self.settle("reject", false, outcome, self.delivery.acker.reject(options)).await
+    }
+
+    async fn settle(
+        &self,
+        operation: &'static str,
+        multiple: bool,
+        outcome: Outcome,
+        call: impl Future<Output = lapin::Result<bool>>,
+    ) -> lapin::Result<bool> {
+        let settlement = self.source.settlement(&self.delivery);
+        let sent = settlement.run(operation, call).with_context(self.context.clone()).await;
+        let outcome = match &sent {
+            Ok(true) => outcome,
+            Ok(false) => not_sent(),
+            Err(error) => error::of_error(error),
+        };
+        if multiple && matches!(sent, Ok(true)) {
+            self.source.open.end_through(self.delivery.delivery_tag, &outcome);
+        } else {
+            self.source.open.end(self.delivery.delivery_tag, &outcome);
+        }
+        sent
+    }
+}
+
+impl Drop for OpenDelivery {
+    fn drop(&mut self) {
+        if !self.left_open {
+            let outcome = if self.source.no_ack { Outcome::Ok } else { Outcome::cancelled() };
+            self.source.open.end(self.delivery.delivery_tag, &outcome);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Publishing with a span for each message.
+
+use crate::confirm::TracedConfirm;
+use crate::{HeaderExtractor, HeaderInjector, destination, error};
+use lapin::options::BasicPublishOptions;
+use lapin::types::{FieldTable, ShortString};
+use lapin::{BasicProperties, Channel};
+use traced_envelope::{MessageSpan, Operation, PreparedDestination, Settings, Status, Telemetry};
+
+/// A channel that publishes with a span for each message, whose context travels in the message's headers.
+///
+/// ```no_run
+/// use lapin::{BasicProperties, Channel, options::BasicPublishOptions};
+/// use traced_rabbitmq::TracedProducer;
+///
+/// # async fn example(channel: Channel) -> lapin::Result<()> {
+/// let producer = TracedProducer::new(channel);
+/// let confirmation = producer
+///     .publish(
+///         "orders".into(),
+///         "order.created".into(),
+///         BasicPublishOptions::default(),
+///         b"{}",
+///         BasicProperties::default(),
+///     )
+///     .await? // handed to the broker
+///     .await?; // answered by the broker: the span ends
+/// assert!(confirmation.is_ack());
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TracedProducer {
+    channel: Channel,
+    telemetry: Telemetry,
+}
+
+impl TracedProducer {
+    /// Publishes over this channel, with the process-wide providers and propagator.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self::with_settings(channel, &Settings::default())
+    }
+
+    /// Publishes over this channel, with settings of its own.
+    #[must_use]
+    pub fn with_settings(channel: Channel, settings: &Settings) -> Self {
+        Self { channel, telemetry: crate::telemetry(settings) }
+    }
+
+    /// The channel.
+    #[must_use]
+    pub fn get_ref(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Gives the channel back.
+    #[must_use]
+    pub fn into_inner(self) -> Channel {
+        self.channel
+    }
+
+    /// Whether spans are made, or no SDK was seen so far.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.telemetry.status()
+    }
+
+    pub(crate) fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// [`Channel::basic_publish`], inside a span `publish {exchange}:{routing key}` whose context replaces one that the properties
+    /// carry.
+    ///
+    /// The returned future is the broker's answer, as with lapin: the span ends when it is there. Not to await it is no error; the
+    /// span then ends where it is dropped. Without publisher confirms the span ends when the returned future is awaited or dropped.
+    ///
+    /// # Errors
+    ///
+    /// lapin's own, unchanged; the span has it as status and `error.type`.
+    ///
+    /// # Cancel safety
+    ///
+    /// As lapin's: dropped before it has returned, the message may or may not be on its way. The span ends as `cancelled`.
+    pub async fn publish(
+        &self,
+        exchange: ShortString,
+        routing_key: ShortString,
+        options: BasicPublishOptions,
+        payload: &[u8],
+        properties: BasicProperties,
+    ) -> lapin::Result<TracedConfirm> {
+        let destination = self.prepared(exchange.as_str(), routing_key.as_str());
+        self.publish_to(&destination, exchange, routing_key, options, payload, properties).await
+    }
+
+    /// Prepares an exchange and a routing key: what is the same for all messages is worked out once.
+    ///
+    /// ```no_run
+    /// use lapin::{BasicProperties, Channel, options::BasicPublishOptions};
+    /// use traced_rabbitmq::TracedProducer;
+    ///
+    /// # async fn example(channel: Channel) -> lapin::Result<()> {
+    /// let producer = TracedProducer::new(channel);
+    /// let created = producer.destination("orders".into(), "order.created".into());
+    /// for order in [&b"1"[..], b"2"] {
+    ///     created.publish(BasicPublishOptions::default(), order, BasicProperties::default()).await?.await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn destination(&self, exchange: ShortString, routing_key: ShortString) -> TracedDestination {
+        let prepared = self.prepared(exchange.as_str(), routing_key.as_str());
+        TracedDestination { producer: self.clone(), exchange, routing_key, prepared }
+    }
+
+    pub(crate) fn prepared(&self, exchange: &str, routing_key: &str) -> PreparedDestination {
+        self.telemetry
+            .prepared("publish", &[exchange, routing_key], |_| destination::of_producer(exchange, routing_key))
+    }
+
+    async fn publish_to(
+        &self,
+        destination: &PreparedDestination,
+        exchange: ShortString,
+        routing_key: ShortString,
+        options: BasicPublishOptions,
+        payload: &[u8],
+        properties: BasicProperties,
+    ) -> lapin::Result<TracedConfirm> {
+        let (span, properties) = self.send(Operation::new("publish", destination), payload, properties);
+        self.hand_over(span, exchange, routing_key, options, payload, properties).await
+    }
+
+    /// Starts the span and puts its context into the properties.
+    pub(crate) fn send(
+        &self,
+        operation: Operation<'_>,
+        payload: &[u8],
+        properties: BasicProperties,
+    ) -> (MessageSpan, BasicProperties) {
+        self.inject(operation, payload, properties, |operation, headers| self.telemetry.send(operation, headers))
+    }
+
+    /// Starts a span by `start`, which writes into a copy of the headers: lapin gives them by reference only. Where nothing is to be
+    /// written the properties stay as they are.
+    pub(crate) fn inject(
+        &self,
+        mut operation: Operation<'_>,
+        payload: &[u8],
+        properties: BasicProperties,
+        start: impl FnOnce(Operation<'_>, &mut HeaderInjector<'_>) -> MessageSpan,
+    ) -> (MessageSpan, BasicProperties) {
+        let text = |text: &'_ Option<ShortString>| text.as_ref().map(|text| text.as_str().to_owned());
+        let (message_id, correlation_id) = (text(properties.message_id()), text(properties.correlation_id()));
+        operation = operation.body_size(payload.len());
+        let mut headers = match properties.headers() {
+            Some(headers) => {
+                operation = operation.existing(self.telemetry.existing(&HeaderExtractor(headers)));
+                headers.clone()
+            }
+            None => FieldTable::default(),
+        };
+        let operation = operation.message_id(message_id.as_deref()).conversation_id(correlation_id.as_deref());
+        let span = start(operation, &mut HeaderInjector(&mut headers));
+        let untouched = headers.inner().is_empty() && properties.headers().is_none();
+        (span, if untouched { properties } else { properties.with_headers(headers) })
+    }
+
+    pub(crate) async fn hand_over(
+        &self,
+        mut span: MessageSpan,
+        exchange: ShortString,
+        routing_key: ShortString,
+        options: BasicPublishOptions,
+        payload: &[u8],
+        properties: BasicProperties,
+    ) -> lapin::Result<TracedConfirm> {
+        match self.channel.basic_publish(exchange, routing_key, options, payload, properties).await {
+            Ok(confirm) => {
+                span.handed_over();
+                Ok(TracedConfirm::new(confirm, span))
+            }
+            Err(error) => {
+                span.end(error::of_error(&error));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// An exchange and a routing key that messages are published to often; made by [`TracedProducer::destination`].
+#[derive(Clone, Debug)]
+pub struct TracedDestination {
+    producer: TracedProducer,
+    exchange: ShortString,
+    routing_key: ShortString,
+    prepared: PreparedDestination,
+}
+
+impl TracedDestination {
+    /// [`TracedProducer::publish`] to this exchange with this routing key.
+    ///
+    /// # Errors
+    ///
+    /// lapin's own, unchanged.
+    pub async fn publish(
+        &self,
+        options: BasicPublishOptions,
+        payload: &[u8],
+        properties: BasicProperties,
+    ) -> lapin::Result<TracedConfirm> {
+        let (exchange, routing_key) = (self.exchange.clone(), self.routing_key.clone());
+        self.producer.publish_to(&self.prepared, exchange, routing_key, options, payload, properties).await
+    }
+}
