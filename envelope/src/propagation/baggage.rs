@@ -30,8 +30,9 @@ pub(super) fn parse<'a>(
             continue;
         };
         let bytes = kept + text.len() + usize::from(kept > 0);
-        let members = baggage.len() + usize::from(baggage.get(key).is_none());
-        if policy.has_room(members, bytes) {
+        let fits = policy.has_room(baggage.len() + 1, bytes)
+            || policy.has_room(baggage.len(), bytes) && baggage.get(key).is_some();
+        if fits {
             baggage.insert_with_metadata(key.to_owned(), decode(value), normalised(properties));
             kept = bytes;
         }
@@ -67,7 +68,7 @@ pub(super) fn format(baggage: &Baggage, policy: &BaggagePolicy) -> Option<String
     (!header.is_empty()).then_some(header)
 }
 
-/// The bytes that a member takes in the header that [`format`] writes.
+/// The bytes that a member takes in the header that [`format()`] writes.
 pub(crate) fn member_len(key: &str, value: &str, metadata: &str) -> usize {
     let properties = properties(metadata).map(|(name, value)| {
         let value = value.map_or(0, |value| 1 + encoded_len(value, is_octet));
