@@ -56,11 +56,7 @@ impl BaggagePolicy {
     /// ```
     #[must_use]
     pub const fn all() -> Self {
-        Self {
-            only: None,
-            max_members: MAX_MEMBERS,
-            max_bytes: MAX_BYTES,
-        }
+        Self { only: None, max_members: MAX_MEMBERS, max_bytes: MAX_BYTES }
     }
 
     /// Lets these keys pass and no others. Keys are compared exactly, in upper and lower case.
@@ -78,10 +74,7 @@ impl BaggagePolicy {
         let mut keys = keys.into_iter().map(Into::into).collect::<Vec<_>>();
         keys.sort_unstable();
         keys.dedup();
-        Self {
-            only: Some(keys.into()),
-            ..Self::all()
-        }
+        Self { only: Some(keys.into()), ..Self::all() }
     }
 
     /// Lets nothing pass.
@@ -95,11 +88,7 @@ impl BaggagePolicy {
     /// ```
     #[must_use]
     pub const fn off() -> Self {
-        Self {
-            only: None,
-            max_members: 0,
-            max_bytes: 0,
-        }
+        Self { only: None, max_members: 0, max_bytes: 0 }
     }
 
     /// Lets at most this many members pass. The default and the greatest value is 64.
@@ -114,11 +103,7 @@ impl BaggagePolicy {
     /// ```
     #[must_use]
     pub const fn max_members(mut self, members: usize) -> Self {
-        self.max_members = if members < MAX_MEMBERS {
-            members
-        } else {
-            MAX_MEMBERS
-        };
+        self.max_members = if members < MAX_MEMBERS { members } else { MAX_MEMBERS };
         self
     }
 
@@ -141,17 +126,12 @@ impl BaggagePolicy {
 
     /// Whether nothing can pass, so that there is no need to look.
     pub(crate) fn is_off(&self) -> bool {
-        self.max_members == 0
-            || self.max_bytes == 0
-            || self.only.as_ref().is_some_and(|keys| keys.is_empty())
+        self.max_members == 0 || self.max_bytes == 0 || self.only.as_ref().is_some_and(|keys| keys.is_empty())
     }
 
     /// Whether a member with this key may pass, the limits apart.
     pub(crate) fn allows(&self, key: &str) -> bool {
-        self.only.as_ref().is_none_or(|keys| {
-            keys.binary_search_by(|allowed| allowed.as_str().cmp(key))
-                .is_ok()
-        })
+        self.only.as_ref().is_none_or(|keys| keys.binary_search_by(|allowed| allowed.as_str().cmp(key)).is_ok())
     }
 
     /// Whether a header of this size is within the limits.
@@ -161,7 +141,6 @@ impl BaggagePolicy {
 
     /// The part of baggage that may pass, or `None` if that is all of it. For baggage that another
     /// propagator extracted or is about to inject; nothing is allocated where nothing has to change.
-    #[allow(dead_code, reason = "the engine's, and until then only tests use it")]
     pub(crate) fn reduce(&self, baggage: &Baggage) -> Option<Baggage> {
         if baggage.is_empty() {
             return None;
@@ -179,11 +158,7 @@ impl BaggagePolicy {
 
     /// The members that may pass, sorted by key, without allocating.
     pub(crate) fn select<'a>(&self, baggage: &'a Baggage) -> Selection<'a> {
-        let mut selection = Selection {
-            members: [None; MAX_MEMBERS],
-            len: 0,
-            bytes: 0,
-        };
+        let mut selection = Selection { members: [None; MAX_MEMBERS], len: 0, bytes: 0 };
         let allowed = baggage.iter().filter(|(key, _)| self.allows(key.as_str()));
         let mut count = 0;
         for (slot, member) in selection.members.iter_mut().zip(allowed) {
@@ -245,10 +220,7 @@ mod tests {
 
     fn reduced(policy: &BaggagePolicy, members: &[(&'static str, &'static str)]) -> Option<String> {
         let reduced = policy.reduce(&baggage(members))?;
-        let mut keys = reduced
-            .iter()
-            .map(|(key, _)| key.to_string())
-            .collect::<Vec<_>>();
+        let mut keys = reduced.iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>();
         keys.sort();
         Some(keys.join(" "))
     }
@@ -257,10 +229,7 @@ mod tests {
     fn nothing_is_built_where_nothing_has_to_change() {
         let members = [("tenant", "7"), ("user", "amélie")];
         assert_eq!(reduced(&BaggagePolicy::all(), &members), None);
-        assert_eq!(
-            reduced(&BaggagePolicy::only(["user", "tenant"]), &members),
-            None
-        );
+        assert_eq!(reduced(&BaggagePolicy::only(["user", "tenant"]), &members), None);
         assert_eq!(reduced(&BaggagePolicy::off(), &[]), None);
     }
 
@@ -276,22 +245,12 @@ mod tests {
             (BaggagePolicy::all().max_members(2), "Tenant tenant"),
             // `Tenant=8,tenant=7` and no more; é takes six bytes.
             (BaggagePolicy::all().max_bytes(17), "Tenant tenant"),
-            (
-                BaggagePolicy::all().max_bytes(17 + 1 + 16 - 1),
-                "Tenant tenant",
-            ),
+            (BaggagePolicy::all().max_bytes(17 + 1 + 16 - 1), "Tenant tenant"),
             // A later member that still fits is not held up by one that does not.
-            (
-                BaggagePolicy::only(["tenant", "user"]).max_bytes(8),
-                "tenant",
-            ),
+            (BaggagePolicy::only(["tenant", "user"]).max_bytes(8), "tenant"),
             (BaggagePolicy::all().max_bytes(0), ""),
         ] {
-            assert_eq!(
-                reduced(&policy, &members).as_deref(),
-                Some(expected),
-                "{policy:?}"
-            );
+            assert_eq!(reduced(&policy, &members).as_deref(), Some(expected), "{policy:?}");
         }
         let enough = BaggagePolicy::all().max_bytes(17 + 1 + 16);
         assert_eq!(reduced(&enough, &members), None);

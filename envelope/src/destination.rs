@@ -99,7 +99,11 @@ impl PreparedDestination {
         let given = settings.templates.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| it.clone());
         let template = given.or(template).filter(|template| !template.is_empty());
         let keep = |text: String| -> StringValue {
-            if listed { intern(text).map_or_else(|text| Arc::<str>::from(text).into(), Into::into) } else { Arc::<str>::from(text).into() }
+            if listed {
+                intern(text).map_or_else(|text| Arc::<str>::from(text).into(), Into::into)
+            } else {
+                Arc::<str>::from(text).into()
+            }
         };
         let template = template.map(keep);
         let name = keep(name);
@@ -117,7 +121,8 @@ impl PreparedDestination {
         if let Some(template) = template {
             release.push(&mut all, &semconv::DESTINATION_TEMPLATE, template);
         }
-        for (set, name) in [(anonymous, &semconv::DESTINATION_ANONYMOUS), (temporary, &semconv::DESTINATION_TEMPORARY)] {
+        for (set, name) in [(anonymous, &semconv::DESTINATION_ANONYMOUS), (temporary, &semconv::DESTINATION_TEMPORARY)]
+        {
             if set {
                 release.push(&mut all, name, true);
             }
@@ -137,7 +142,16 @@ impl PreparedDestination {
             release.push(&mut messages, &semconv::DESTINATION_NAME, label.clone());
         }
         push_client(&mut messages, release, settings);
-        Self(Arc::new(Prepared { operation, span_name, name, label, attributes: all, relation, messages, timed: OnceLock::new() }))
+        Self(Arc::new(Prepared {
+            operation,
+            span_name,
+            name,
+            label,
+            attributes: all,
+            relation,
+            messages,
+            timed: OnceLock::new(),
+        }))
     }
 
     /// The name of the spans of the operation that the destination was prepared for.

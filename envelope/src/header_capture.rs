@@ -62,7 +62,8 @@ mod tests {
         capture.exclude(["*token*"]);
         let mut attributes = Vec::new();
         capture.capture(&headers, &mut attributes);
-        let found: Vec<_> = attributes.iter().map(|attribute| format!("{}={}", attribute.key, attribute.value)).collect();
+        let found: Vec<_> =
+            attributes.iter().map(|attribute| format!("{}={}", attribute.key, attribute.value)).collect();
         assert_eq!(found, [r#"messaging.header.x-tenant=["acme","two"]"#]);
     }
 }

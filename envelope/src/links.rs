@@ -1,8 +1,8 @@
 //! The links of a batch: each creation context once, and no more than the SDK keeps.
 
+use crate::SemConv;
 use crate::semconv::LINKS_DROPPED;
 use crate::telemetry::count;
-use crate::SemConv;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Link, SpanContext};
 use rustc_hash::FxHashSet;
@@ -51,9 +51,8 @@ mod tests {
 
     #[test]
     fn links_are_deduplicated_and_capped_and_the_rest_is_counted() {
-        let context = |id: u64| {
-            SpanContext::new(TraceId::from(7), SpanId::from(id), TraceFlags::SAMPLED, true, TraceState::NONE)
-        };
+        let context =
+            |id: u64| SpanContext::new(TraceId::from(7), SpanId::from(id), TraceFlags::SAMPLED, true, TraceState::NONE);
         let ids = (0..=131).chain(1..=131);
         let links = Links::collect(ids.map(|id| (context(id), Vec::new())));
         let mut attributes = Vec::new();

@@ -81,6 +81,10 @@ impl MessageSpan {
         }
     }
 
+    pub(crate) fn telemetry(&self) -> Option<&Inner> {
+        self.open.as_ref().map(|open| &*open.telemetry)
+    }
+
     pub(crate) fn error_names(&self) -> Option<Arc<ErrorKind>> {
         self.open.as_ref()?.telemetry.settings.on_error.clone()
     }
@@ -185,7 +189,9 @@ impl Open {
                 let attributes = destination.operation_attributes(self.operation, kind.as_str(), error);
                 instruments.operation_duration.record(seconds, &attributes);
                 if kind == OperationType::Send {
-                    instruments.sent_messages.add(self.messages, &destination.message_attributes(self.operation, error));
+                    instruments
+                        .sent_messages
+                        .add(self.messages, &destination.message_attributes(self.operation, error));
                 }
             }
         }

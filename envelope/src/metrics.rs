@@ -45,7 +45,10 @@ impl Instruments {
                 metric::CONSUMED_MESSAGES,
                 "Number of messages that were delivered to the application.",
             ),
-            context_missing: messages(metric::CONTEXT_MISSING, "Number of messages that came without a usable context."),
+            context_missing: messages(
+                metric::CONTEXT_MISSING,
+                "Number of messages that came without a usable context.",
+            ),
             wait_duration: seconds(metric::WAIT_DURATION, "Time that messages spent in the broker."),
         }
     }

@@ -65,7 +65,8 @@ impl OpenSpans {
     pub fn insert(&self, number: u64, span: MessageSpan) {
         self.change(
             |spans| {
-                let mut taken: Taken = spans.insert(number, (Instant::now(), span)).map(|(_, span)| span).into_iter().collect();
+                let mut taken: Taken =
+                    spans.insert(number, (Instant::now(), span)).map(|(_, span)| span).into_iter().collect();
                 while spans.len() > self.0.limit {
                     taken.extend(spans.pop_first().map(|(_, (_, span))| span));
                 }

@@ -1,8 +1,8 @@
 //! What is happening to which message, where: what an adapter says of it.
 
+use crate::PreparedDestination;
 use crate::existing::Existing;
 use crate::semconv::Name;
-use crate::PreparedDestination;
 use opentelemetry::Value;
 use std::time::{Duration, SystemTime};
 

@@ -58,12 +58,11 @@ impl Propagators {
     }
 
     pub(crate) fn inject(&self, context: &Context, headers: &mut dyn Injector, baggage: &BaggagePolicy) {
-        let inject_with = |propagator: &dyn TextMapPropagator, headers: &mut dyn Injector| match baggage
-            .reduce(context.baggage())
-        {
-            Some(reduced) => propagator.inject_context(&context.with_baggage(reduced), headers),
-            None => propagator.inject_context(context, headers),
-        };
+        let inject_with =
+            |propagator: &dyn TextMapPropagator, headers: &mut dyn Injector| match baggage.reduce(context.baggage()) {
+                Some(reduced) => propagator.inject_context(&context.with_baggage(reduced), headers),
+                None => propagator.inject_context(context, headers),
+            };
         match self.choice() {
             Choice::Ours(ours) => ours.inject_into(context, headers, baggage),
             Choice::Given(given) => inject_with(&**given, headers),

@@ -3,10 +3,10 @@
 use crate::operation::{Operation, OperationType};
 use crate::propagation::{Extracted, Finding};
 use crate::relation::{Decision, Surroundings};
-use crate::semconv;
+use crate::semconv::{self, Name};
 use crate::sending::Start;
 use crate::telemetry::Inner;
-use crate::{MessageSpan, PreparedDestination, Relation, Telemetry, Trust};
+use crate::{Fact, MessageSpan, PreparedDestination, Relation, Telemetry, Trust};
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceState};
 use opentelemetry::{Context, KeyValue};
@@ -76,6 +76,21 @@ impl Telemetry {
         self.start_processing(&operation, destination, attributes, links, below, &extracted)
     }
 
+    /// The context that a message carries, as far as the settings let it in: read into an empty context, which it stays where there is
+    /// none.
+    ///
+    /// ```
+    /// use opentelemetry::trace::TraceContextExt;
+    /// use traced_envelope::{MessageHeaders, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// assert!(!telemetry.extract(&MessageHeaders::new()).has_active_span());
+    /// ```
+    #[must_use]
+    pub fn extract(&self, headers: &dyn Extractor) -> Context {
+        self.inner.extract(headers).into_context()
+    }
+
     /// Starts the span in which a batch is processed: one span with a link to each message's creation context, each once and at most
     /// 128. Its context carries no single message's baggage. `messages` gives each message's headers, and the attributes that are
     /// its own, which go on its link.
@@ -95,7 +110,7 @@ impl Telemetry {
     pub fn process_batch<'h>(
         &self,
         operation: Operation<'_>,
-        messages: impl IntoIterator<Item = (&'h dyn Extractor, Vec<KeyValue>)>,
+        messages: impl IntoIterator<Item = (&'h dyn Extractor, Vec<(Name, Fact<'h>)>)>,
     ) -> MessageSpan {
         let inner = &*self.inner;
         let settings = &inner.settings;
@@ -116,13 +131,16 @@ impl Telemetry {
             pulled: operation.pulled,
         });
         let linked = relation != Relation::Ignore && settings.trust != Trust::UntrustedUnlinked;
-        let of_messages = messages.into_iter().filter_map(|(headers, attributes)| {
+        let of_messages = messages.into_iter().filter_map(|(headers, facts)| {
             let extracted = inner.extract(headers);
             if settings.metrics {
                 inner.count_arrival(&destination, &extracted, None);
             }
+            let mut attributes = Vec::with_capacity(facts.len());
+            facts.into_iter().for_each(|(name, fact)| settings.semconv.push(&mut attributes, &name, fact));
             linked.then_some((extracted.span_context, attributes))
         });
+        // All of them are looked at, for the counter, however many links there may be.
         let of_messages = of_messages.collect::<Vec<_>>();
         let ambient_link = ambient_link.map(|ambient| (ambient.clone(), Vec::new()));
         let links = crate::links::Links::collect(of_messages.into_iter().chain(ambient_link));
@@ -165,9 +183,7 @@ impl Telemetry {
 
 /// The span that is current, valid or not; `None` when telemetry is suppressed.
 fn unsuppressed_span() -> Option<SpanContext> {
-    Context::map_current(|current| {
-        (!current.is_telemetry_suppressed()).then(|| current.span().span_context().clone())
-    })
+    Context::map_current(|current| (!current.is_telemetry_suppressed()).then(|| current.span().span_context().clone()))
 }
 
 impl Inner {
@@ -192,7 +208,12 @@ impl Inner {
         Extracted { span_context, context: Context::new(), finding: extracted.finding }
     }
 
-    fn count_arrival(&self, destination: &PreparedDestination, extracted: &Extracted, age: Option<std::time::Duration>) {
+    fn count_arrival(
+        &self,
+        destination: &PreparedDestination,
+        extracted: &Extracted,
+        age: Option<std::time::Duration>,
+    ) {
         let reason = match extracted.finding {
             Finding::Valid => None,
             Finding::Absent => Some("absent"),

@@ -104,11 +104,15 @@ mod tests {
             (Ignore, 1, 0, false, false, 0, [0, 0]),
         ];
         for (relation, creation, ambient, ambient_is_the_loops, pulled, parent, links) in cases {
-            let case = format!("{relation:?}, creation {creation}, ambient {ambient}, loop's {ambient_is_the_loops}, pulled {pulled}");
+            let case = format!(
+                "{relation:?}, creation {creation}, ambient {ambient}, loop's {ambient_is_the_loops}, pulled {pulled}"
+            );
             let (creation, ambient) = (context(creation), context(ambient));
             let around = Surroundings { creation: &creation, ambient: &ambient, ambient_is_the_loops, pulled };
             let decision = relation.decide(&around);
-            let id = |context: Option<&SpanContext>| context.map_or(0, |context| u64::from_be_bytes(context.span_id().to_bytes()));
+            let id = |context: Option<&SpanContext>| {
+                context.map_or(0, |context| u64::from_be_bytes(context.span_id().to_bytes()))
+            };
             assert_eq!((id(decision.parent), decision.links.map(id)), (parent, links), "{case}");
         }
     }

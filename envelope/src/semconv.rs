@@ -199,7 +199,8 @@ pub(crate) mod metric {
     pub(crate) const CONTEXT_MISSING: &str = "traced.context.missing";
     pub(crate) const WAIT_DURATION: &str = "traced.message.wait.duration";
     /// The conventions' bucket boundaries, in seconds.
-    pub(crate) const BUCKETS: [f64; 14] = [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+    pub(crate) const BUCKETS: [f64; 14] =
+        [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 }
 
 #[cfg(test)]

@@ -72,12 +72,13 @@ impl Telemetry {
         self.opened(&operation, OperationType::Send, destination, None, context, parent)
     }
 
-    fn start_sending(
-        &self,
-        operation: &Operation<'_>,
-        kind: OperationType,
-        headers: &mut dyn Injector,
-    ) -> MessageSpan {
+    /// Whether [`create`](Self::create) is to be called for each message of a batch.
+    #[must_use]
+    pub fn makes_create_spans(&self) -> bool {
+        self.inner.settings.create_spans
+    }
+
+    fn start_sending(&self, operation: &Operation<'_>, kind: OperationType, headers: &mut dyn Injector) -> MessageSpan {
         let inner = &self.inner;
         let settings = &inner.settings;
         if !settings.enabled || Context::is_current_telemetry_suppressed() {
@@ -167,6 +168,29 @@ impl Telemetry {
             handed_over: false,
         };
         MessageSpan::open(context.unwrap_or(else_context), open)
+    }
+}
+
+impl MessageSpan {
+    /// Writes the span's context into one more message: for a batch whose messages have no create spans of their own.
+    ///
+    /// ```
+    /// use opentelemetry::propagation::Extractor;
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop").create_spans(false));
+    /// let span = telemetry.send_batch(Operation::new("publish", "orders").batch(2), []);
+    /// let mut headers = MessageHeaders::new();
+    /// span.inject(&mut headers);
+    /// assert!(headers.get("traceparent").is_some());
+    /// ```
+    pub fn inject(&self, headers: &mut dyn Injector) {
+        if let Some((context, telemetry)) = self.context.as_ref().zip(self.telemetry())
+            && telemetry.settings.propagation.injects()
+        {
+            telemetry.propagators.inject(context, headers, &telemetry.settings.baggage);
+        }
     }
 }
 

@@ -13,7 +13,8 @@ pub(crate) fn start(
     links: &[Link],
     parent: &Context,
 ) -> Option<(tracing::Span, Context)> {
-    let span = tracing::info_span!(target: "traced", parent: None, "process", otel.name = &*name, otel.kind = "consumer");
+    let span =
+        tracing::info_span!(target: "traced", parent: None, "process", otel.name = &*name, otel.kind = "consumer");
     if span.is_disabled() {
         return None;
     }

@@ -6,13 +6,7 @@ use traced_envelope::propagation::{format_traceparent, parse_traceparent};
 
 #[test]
 fn traceparent_is_formatted_and_parsed_without_allocating() {
-    let context = SpanContext::new(
-        TraceId::from(7),
-        SpanId::from(8),
-        TraceFlags::SAMPLED,
-        true,
-        TraceState::NONE,
-    );
+    let context = SpanContext::new(TraceId::from(7), SpanId::from(8), TraceFlags::SAMPLED, true, TraceState::NONE);
     let mut header = [0; 55];
     let formatting = measure(|| header = format_traceparent(&context));
     assert_eq!(formatting.count_total, 0);

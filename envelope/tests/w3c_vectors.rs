@@ -27,11 +27,7 @@ struct Headers(Vec<(String, String)>);
 impl Headers {
     fn new<'a>(fields: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let fields = fields.into_iter();
-        Self(
-            fields
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect(),
-        )
+        Self(fields.map(|(key, value)| (key.to_owned(), value.to_owned())).collect())
     }
 }
 
@@ -128,21 +124,13 @@ fn traceparent() {
         // Passed on by a service without an SDK: the same header, in version 00.
         let context = extract(&Headers::new([("traceparent", text)]));
         let expected = format!("00-{ids}-{flags:02x}");
-        assert_eq!(
-            inject(&context).0,
-            Headers::new([("traceparent", expected.as_str())]).0,
-            "{case}"
-        );
+        assert_eq!(inject(&context).0, Headers::new([("traceparent", expected.as_str())]).0, "{case}");
 
         // And by one that drops every span: the same trace, not sampled, but as random as before.
         let (child, headers) = inject_child(&context, Sampler::AlwaysOff);
         let flags = flags & 2;
         let expected = format!("00-{}-{}-{flags:02x}", child.trace_id(), child.span_id());
-        assert_eq!(
-            headers.get("traceparent"),
-            Some(expected.as_str()),
-            "{case}"
-        );
+        assert_eq!(headers.get("traceparent"), Some(expected.as_str()), "{case}");
         assert_eq!(child.trace_id(), extracted.trace_id(), "{case}");
     }
 }
@@ -150,26 +138,15 @@ fn traceparent() {
 #[test]
 fn different_traceparents_are_no_context() {
     let vectors: Value = serde_json::from_str(include_str!("vectors.json")).unwrap();
-    let values = vectors["traceparent_duplicate_headers"]["values"]
-        .as_array()
-        .unwrap();
-    let fields = values
-        .iter()
-        .map(|value| ("traceparent", value.as_str().unwrap()));
-    assert_eq!(
-        extract_span(&Headers::new(fields)),
-        SpanContext::NONE,
-        "{values:?}"
-    );
+    let values = vectors["traceparent_duplicate_headers"]["values"].as_array().unwrap();
+    let fields = values.iter().map(|value| ("traceparent", value.as_str().unwrap()));
+    assert_eq!(extract_span(&Headers::new(fields)), SpanContext::NONE, "{values:?}");
 
     for (others, expected) in [
         (&[VALID, VALID][..], TRACE_ID),
         (&["", VALID, "garbage"], TRACE_ID),
         // The same span, but whether it was sampled is contested.
-        (
-            &[VALID, &VALID.replace("-01", "-00")],
-            "00000000000000000000000000000000",
-        ),
+        (&[VALID, &VALID.replace("-01", "-00")], "00000000000000000000000000000000"),
     ] {
         let fields = others.iter().map(|value| ("traceparent", *value));
         let context = extract_span(&Headers::new(fields));
@@ -189,9 +166,7 @@ fn other_names_are_not_read() {
 fn tracestate() {
     for case in cases("tracestate") {
         let values = case["v"].as_array().unwrap().iter();
-        let values = values
-            .map(|value| expand(value.as_str().unwrap()))
-            .collect::<Vec<_>>();
+        let values = values.map(|value| expand(value.as_str().unwrap())).collect::<Vec<_>>();
         let mut headers = Headers::new(values.iter().map(|value| ("tracestate", value.as_str())));
         let with_parent = case["without_traceparent"] != true;
         if with_parent {
@@ -200,11 +175,7 @@ fn tracestate() {
 
         let context = extract(&headers);
         let span = context.span().span_context().clone();
-        assert_eq!(
-            span.is_valid(),
-            with_parent,
-            "tracestate never voids traceparent: {case}"
-        );
+        assert_eq!(span.is_valid(), with_parent, "tracestate never voids traceparent: {case}");
         if with_parent {
             assert_eq!(span.span_id().to_string(), SPAN_ID, "{case}");
         }
@@ -221,9 +192,7 @@ fn tracestate() {
                 expected => {
                     let any = expected["any"].as_array().unwrap();
                     let members = sent.unwrap().split(',').collect::<Vec<_>>();
-                    let found = any
-                        .iter()
-                        .any(|one| members.contains(&one.as_str().unwrap()));
+                    let found = any.iter().any(|one| members.contains(&one.as_str().unwrap()));
                     assert!(found, "{case}: {members:?}");
                 }
             }

@@ -95,7 +95,12 @@ mod tests {
             ("quorum queue", true, vec![("x-delivery-count", AMQPValue::LongLongInt(3))], 4),
             ("negative count", false, vec![("x-delivery-count", AMQPValue::LongLongInt(-3))], 1),
             ("rejected here twice", false, vec![("x-death", deaths(&[("orders", "rejected", 2)]))], 3),
-            ("limit", false, vec![("x-death", deaths(&[("orders", "delivery_limit", 1), ("orders", "rejected", 1)]))], 3),
+            (
+                "limit",
+                false,
+                vec![("x-death", deaths(&[("orders", "delivery_limit", 1), ("orders", "rejected", 1)]))],
+                3,
+            ),
             (
                 "waited in another queue",
                 false,

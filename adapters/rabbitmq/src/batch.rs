@@ -1,7 +1,6 @@
 //! Publishing many messages with one send span.
 
-use crate::confirm::TracedConfirm;
-use crate::{TracedProducer, error};
+use crate::{HeaderInjector, TracedProducer, error};
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
@@ -63,7 +62,7 @@ impl TracedProducer {
         let span = self.telemetry().send_batch(operation, created);
         let result = self.publish_each(messages, &span).await;
         span.end(match &result {
-            Ok(answers) => answers.iter().map(|answer| error::of_answer(answer)).find(is_error).unwrap_or(Outcome::Ok),
+            Ok(answers) => answers.iter().map(error::of_answer).find(is_error).unwrap_or(Outcome::Ok),
             Err(error) => error::of_error(error),
         });
         result
@@ -71,7 +70,7 @@ impl TracedProducer {
 
     /// The create spans' contexts; none where they are switched off.
     fn create_each(&self, messages: &mut [BatchMessage<'_>]) -> Vec<SpanContext> {
-        if !self.telemetry().settings().makes_create_spans() {
+        if !self.telemetry().makes_create_spans() {
             return Vec::new();
         }
         let mut created = Vec::with_capacity(messages.len());
@@ -97,11 +96,13 @@ impl TracedProducer {
         messages: Vec<BatchMessage<'_>>,
         span: &MessageSpan,
     ) -> lapin::Result<Vec<Confirmation>> {
-        let shared = !self.telemetry().settings().makes_create_spans();
+        let shared = !self.telemetry().makes_create_spans();
         let mut confirms = Vec::with_capacity(messages.len());
         for BatchMessage { exchange, routing_key, options, payload, mut properties } in messages {
             if shared {
-                properties = self.carry(span, properties);
+                let mut headers = properties.headers().clone().unwrap_or_default();
+                span.inject(&mut HeaderInjector(&mut headers));
+                properties = properties.with_headers(headers);
             }
             confirms.push(self.get_ref().basic_publish(exchange, routing_key, options, payload, properties).await?);
         }

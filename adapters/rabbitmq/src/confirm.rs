@@ -35,10 +35,6 @@ impl TracedConfirm {
     pub fn into_inner(self) -> PublisherConfirm {
         self.confirm
     }
-
-    pub(crate) fn span(&self) -> Option<&MessageSpan> {
-        self.span.as_ref()
-    }
 }
 
 impl Future for TracedConfirm {

@@ -37,7 +37,7 @@ use traced_envelope::{OpenSpans, Outcome, Settings, Status};
 #[derive(Debug)]
 pub struct TracedConsumer {
     consumer: Consumer,
-    source: Arc<Source>,
+    pub(crate) source: Arc<Source>,
 }
 
 impl TracedConsumer {
@@ -186,10 +186,9 @@ impl<D: ConsumerDelegate + 'static> ConsumerDelegate for TracedDelegate<D> {
     fn on_new_delivery(&self, delivery: DeliveryResult) -> Pin<Box<dyn Future<Output = ()> + Send>> {
         let delegate = Arc::clone(&self.delegate);
         match self.source.wrap(delivery) {
-            Ok(Some(delivery)) => Box::pin(delivery.process_with(
-                move |delivery| delegate.on_new_delivery(Ok(Some(delivery))),
-                |()| Outcome::Ok,
-            )),
+            Ok(Some(delivery)) => Box::pin(
+                delivery.process_with(move |delivery| delegate.on_new_delivery(Ok(Some(delivery))), |()| Outcome::Ok),
+            ),
             other => self.delegate.on_new_delivery(other.map(|_| None)),
         }
     }

@@ -206,8 +206,4 @@ impl TracedDelivery {
         let span = self.source.process(&self.delivery);
         OpenDelivery::new(self.delivery, self.source, span)
     }
-
-    pub(crate) fn into_parts(self) -> (Delivery, Arc<Source>) {
-        (self.delivery, self.source)
-    }
 }

@@ -49,7 +49,13 @@ mod tests {
     #[test]
     fn a_consumers_destination_has_the_queue_too() {
         for (exchange, routing_key, queue, name, span) in [
-            ("orders", "order.created", "inventory", "orders:order.created:inventory", "do orders:order.created:inventory"),
+            (
+                "orders",
+                "order.created",
+                "inventory",
+                "orders:order.created:inventory",
+                "do orders:order.created:inventory",
+            ),
             ("", "inventory", "inventory", "inventory", "do inventory"),
             ("orders", "", "inventory", "orders:inventory", "do orders:inventory"),
             ("orders", "k", "amq.gen-JzTY20BRgKO-HjmUJj0wLg", "orders:k:amq.gen-JzTY20BRgKO-HjmUJj0wLg", "do"),

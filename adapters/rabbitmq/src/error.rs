@@ -5,13 +5,16 @@ use traced_envelope::Outcome;
 
 /// How a publish ended, by the broker's answer. A message that came back as unroutable is an error although the broker confirms it.
 pub(crate) fn of_confirmation(answer: &lapin::Result<Confirmation>) -> Outcome {
+    answer.as_ref().map_or_else(of_error, of_answer)
+}
+
+pub(crate) fn of_answer(answer: &Confirmation) -> Outcome {
     match answer {
-        Ok(Confirmation::Ack(None) | Confirmation::NotRequested) => Outcome::Ok,
-        Ok(Confirmation::Ack(Some(returned))) => {
+        Confirmation::Ack(None) | Confirmation::NotRequested => Outcome::Ok,
+        Confirmation::Ack(Some(returned)) => {
             Outcome::error(reply_code_name(returned.reply_code), returned.reply_text.as_str().to_owned())
         }
-        Ok(Confirmation::Nack(_)) => Outcome::error("nack", "the broker could not take the message"),
-        Err(error) => of_error(error),
+        Confirmation::Nack(_) => Outcome::error("nack", "the broker could not take the message"),
     }
 }
 
@@ -84,6 +87,8 @@ mod tests {
     fn only_a_confirmed_message_that_was_not_returned_is_a_success() {
         assert_eq!(of_confirmation(&Ok(Confirmation::Ack(None))), Outcome::Ok);
         assert_eq!(of_confirmation(&Ok(Confirmation::NotRequested)), Outcome::Ok);
-        assert!(matches!(of_confirmation(&Ok(Confirmation::Nack(None))), Outcome::Error { kind, .. } if kind == "nack"));
+        assert!(
+            matches!(of_confirmation(&Ok(Confirmation::Nack(None))), Outcome::Error { kind, .. } if kind == "nack")
+        );
     }
 }

@@ -17,11 +17,7 @@ pub(crate) struct Settlement {
 
 impl Source {
     pub(crate) fn settlement(self: &Arc<Self>, delivery: &Delivery) -> Settlement {
-        Settlement {
-            telemetry: self.telemetry.clone(),
-            destination: self.destination(delivery),
-            tag: tag(delivery),
-        }
+        Settlement { telemetry: self.telemetry.clone(), destination: self.destination(delivery), tag: tag(delivery) }
     }
 }
 

@@ -12,10 +12,7 @@ const MAX_BYTES: usize = 8192;
 ///
 /// A member that is malformed or that the policy keeps out is left out alone. Members that reach
 /// beyond the 8192nd byte are not looked at. Of members with the same key the last one holds.
-pub(super) fn parse<'a>(
-    headers: impl Iterator<Item = &'a str>,
-    policy: &BaggagePolicy,
-) -> Option<Baggage> {
+pub(super) fn parse<'a>(headers: impl Iterator<Item = &'a str>, policy: &BaggagePolicy) -> Option<Baggage> {
     let mut baggage = Baggage::new();
     let (mut seen, mut kept) = (0, 0);
     let members = headers.flat_map(|header| header.split(','));
@@ -25,8 +22,7 @@ pub(super) fn parse<'a>(
             break;
         }
         let text = trim_ows(text);
-        let Some((key, value, properties)) = split(text).filter(|member| policy.allows(member.0))
-        else {
+        let Some((key, value, properties)) = split(text).filter(|member| policy.allows(member.0)) else {
             continue;
         };
         let bytes = kept + text.len() + usize::from(kept > 0);
@@ -90,12 +86,10 @@ fn split(member: &str) -> Option<(&str, &str, &str)> {
 /// The properties of a member, without the spaces that may stand around `;` and `=`.
 fn properties(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let properties = text.split(';').map(trim_ows);
-    properties
-        .filter(|property| !property.is_empty())
-        .map(|property| match property.split_once('=') {
-            Some((name, value)) => (trim_ows(name), Some(trim_ows(value))),
-            None => (property, None),
-        })
+    properties.filter(|property| !property.is_empty()).map(|property| match property.split_once('=') {
+        Some((name, value)) => (trim_ows(name), Some(trim_ows(value))),
+        None => (property, None),
+    })
 }
 
 /// The properties as the API's metadata, not decoded: a property without a value is no encoded text,
@@ -157,9 +151,7 @@ fn encode(text: &str, keep: fn(u8) -> bool, header: &mut String) {
 }
 
 fn encoded_len(text: &str, keep: fn(u8) -> bool) -> usize {
-    text.bytes()
-        .map(|byte| if keep(byte) { 1 } else { 3 })
-        .sum()
+    text.bytes().map(|byte| if keep(byte) { 1 } else { 3 }).sum()
 }
 
 /// RFC 3986, 2.3. Baggage allows far more to stand unencoded, and every one of those characters is

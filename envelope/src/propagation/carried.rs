@@ -21,9 +21,7 @@ pub(super) struct Carried {
 impl Carried {
     /// What `context` carries for the trace of `span`.
     pub(super) fn of<'a>(context: &'a Context, span: &SpanContext) -> Option<&'a Self> {
-        context
-            .get::<Self>()
-            .filter(|carried| carried.trace_id == span.trace_id())
+        context.get::<Self>().filter(|carried| carried.trace_id == span.trace_id())
     }
 }
 

@@ -54,12 +54,6 @@
 //! [Trace Context Level 2]: https://www.w3.org/TR/trace-context-2/
 //! [Baggage]: https://www.w3.org/TR/baggage/
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "the crate-internal half is the engine's, and until then only tests use it"
-)]
-
 mod baggage;
 mod carried;
 mod traceparent;

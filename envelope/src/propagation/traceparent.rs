@@ -177,13 +177,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn context(trace_id: u128, span_id: u64, flags: u8) -> SpanContext {
-        SpanContext::new(
-            TraceId::from(trace_id),
-            SpanId::from(span_id),
-            TraceFlags::new(flags),
-            true,
-            TraceState::NONE,
-        )
+        SpanContext::new(TraceId::from(trace_id), SpanId::from(span_id), TraceFlags::new(flags), true, TraceState::NONE)
     }
 
     #[test]
@@ -194,17 +188,9 @@ mod tests {
                 let mut header = good;
                 header[place] = byte;
                 let separator = matches!(place, 2 | 35 | 52);
-                let accepted = if separator {
-                    byte == b'-'
-                } else {
-                    byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)
-                };
-                assert_eq!(
-                    parse_traceparent(&header).is_some(),
-                    accepted,
-                    "{:?}",
-                    header.escape_ascii().to_string()
-                );
+                let accepted =
+                    if separator { byte == b'-' } else { byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte) };
+                assert_eq!(parse_traceparent(&header).is_some(), accepted, "{:?}", header.escape_ascii().to_string());
             }
         }
     }

@@ -30,25 +30,18 @@ pub(super) struct Raw {
 ///
 /// The state is what the API's type can hold; where that is not all, the list itself comes with it.
 /// Repeated keys are kept as they came: a participant that does not own them must not judge.
-pub(super) fn parse<'a>(
-    headers: impl Iterator<Item = &'a str> + Clone,
-) -> (TraceState, Option<Raw>) {
+pub(super) fn parse<'a>(headers: impl Iterator<Item = &'a str> + Clone) -> (TraceState, Option<Raw>) {
     parse_strictly(headers).unwrap_or_default()
 }
 
-fn parse_strictly<'a>(
-    headers: impl Iterator<Item = &'a str> + Clone,
-) -> Option<(TraceState, Option<Raw>)> {
+fn parse_strictly<'a>(headers: impl Iterator<Item = &'a str> + Clone) -> Option<(TraceState, Option<Raw>)> {
     let lengths = headers.clone().map(str::len);
     if lengths.fold(0, usize::saturating_add) > MAX_BYTES {
         return None;
     }
     // Empty members are legal and mean nothing: a sender that joins headers makes them.
-    let members = headers
-        .flat_map(|header| header.split(','))
-        .map(trim_ows)
-        .filter(|member| !member.is_empty())
-        .map(member);
+    let members =
+        headers.flat_map(|header| header.split(',')).map(trim_ows).filter(|member| !member.is_empty()).map(member);
     let mut count = 0;
     for member in members.clone() {
         member?;
@@ -115,18 +108,14 @@ fn is_key(key: &[u8]) -> bool {
     let alphanumeric = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     key.len() <= MAX_KEY
         && key.first().is_some_and(alphanumeric)
-        && key
-            .iter()
-            .all(|byte| alphanumeric(byte) || b"_-*/@".contains(byte))
+        && key.iter().all(|byte| alphanumeric(byte) || b"_-*/@".contains(byte))
 }
 
 /// "Value": `0*255(chr) nblk-chr`, printable ASCII without `,` and `=`, and no space at the end.
 fn is_value(value: &[u8]) -> bool {
     value.len() <= MAX_VALUE
         && value.last().is_some_and(|&last| last != b' ')
-        && value
-            .iter()
-            .all(|byte| matches!(byte, 0x20..=0x7e if !b",=".contains(byte)))
+        && value.iter().all(|byte| matches!(byte, 0x20..=0x7e if !b",=".contains(byte)))
 }
 
 #[cfg(test)]

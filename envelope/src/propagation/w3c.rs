@@ -23,10 +23,8 @@ const BAGGAGE: &str = "baggage";
 
 /// One list of names for each variant, for the whole process: their addresses tell our propagator from
 /// any other that has the same names.
-static WITH_BAGGAGE: LazyLock<[String; 3]> =
-    LazyLock::new(|| [TRACEPARENT, TRACESTATE, BAGGAGE].map(String::from));
-static WITHOUT_BAGGAGE: LazyLock<[String; 2]> =
-    LazyLock::new(|| [TRACEPARENT, TRACESTATE].map(String::from));
+static WITH_BAGGAGE: LazyLock<[String; 3]> = LazyLock::new(|| [TRACEPARENT, TRACESTATE, BAGGAGE].map(String::from));
+static WITHOUT_BAGGAGE: LazyLock<[String; 2]> = LazyLock::new(|| [TRACEPARENT, TRACESTATE].map(String::from));
 
 /// Carries trace context and baggage in the headers of the W3C, strictly and without loss.
 ///
@@ -102,9 +100,7 @@ impl W3cPropagator {
     /// ```
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            without_baggage: false,
-        }
+        Self { without_baggage: false }
     }
 
     /// Creates a propagator of `traceparent` and `tracestate` alone.
@@ -120,9 +116,7 @@ impl W3cPropagator {
     /// ```
     #[must_use]
     pub const fn without_baggage() -> Self {
-        Self {
-            without_baggage: true,
-        }
+        Self { without_baggage: true }
     }
 
     /// Reads a message into an empty context, allocating only for what it finds beside `traceparent`.
@@ -130,38 +124,20 @@ impl W3cPropagator {
     /// `repeats` says that the carrier may hold a name more than once (Kafka's): only then is
     /// `get_all` called, which allocates. The random flag is not carried, since the caller sees both
     /// spans and can ask [`restore_random`](super::restore_random) whether that is needed.
-    pub(crate) fn extract_from(
-        &self,
-        extractor: &dyn Extractor,
-        repeats: bool,
-        policy: &BaggagePolicy,
-    ) -> Extracted {
+    pub(crate) fn extract_from(&self, extractor: &dyn Extractor, repeats: bool, policy: &BaggagePolicy) -> Extracted {
         let (span_context, raw, finding) = read_trace(extractor, repeats);
         let mut context = Context::new();
         if raw.is_some() {
-            context = context.with_value(Carried {
-                trace_id: span_context.trace_id(),
-                tracestate: raw,
-                random: false,
-            });
+            context = context.with_value(Carried { trace_id: span_context.trace_id(), tracestate: raw, random: false });
         }
         if let Some(baggage) = self.read_baggage(extractor, repeats, policy) {
             context = context.with_baggage(baggage);
         }
-        Extracted {
-            span_context,
-            context,
-            finding,
-        }
+        Extracted { span_context, context, finding }
     }
 
     /// Writes a context's span and baggage, allocating one string for each header.
-    pub(crate) fn inject_into(
-        &self,
-        context: &Context,
-        injector: &mut dyn Injector,
-        policy: &BaggagePolicy,
-    ) {
+    pub(crate) fn inject_into(&self, context: &Context, injector: &mut dyn Injector, policy: &BaggagePolicy) {
         let span = context.span();
         let span = span.span_context();
         if span.is_valid() {
@@ -179,12 +155,7 @@ impl W3cPropagator {
         }
     }
 
-    fn read_baggage(
-        &self,
-        extractor: &dyn Extractor,
-        repeats: bool,
-        policy: &BaggagePolicy,
-    ) -> Option<Baggage> {
+    fn read_baggage(&self, extractor: &dyn Extractor, repeats: bool, policy: &BaggagePolicy) -> Option<Baggage> {
         if self.without_baggage || policy.is_off() {
             return None;
         }
@@ -214,8 +185,7 @@ impl TextMapPropagator for W3cPropagator {
                 random: span_context.trace_flags() & RANDOM == RANDOM,
             };
             // What is left from another extraction would complete this one.
-            if carried.random || carried.tracestate.is_some() || context.get::<Carried>().is_some()
-            {
+            if carried.random || carried.tracestate.is_some() || context.get::<Carried>().is_some() {
                 context = context.with_value(carried);
             }
             context = context.with_remote_span_context(span_context);
@@ -227,11 +197,7 @@ impl TextMapPropagator for W3cPropagator {
     }
 
     fn fields(&self) -> FieldIter<'_> {
-        FieldIter::new(if self.without_baggage {
-            WITHOUT_BAGGAGE.as_slice()
-        } else {
-            WITH_BAGGAGE.as_slice()
-        })
+        FieldIter::new(if self.without_baggage { WITHOUT_BAGGAGE.as_slice() } else { WITH_BAGGAGE.as_slice() })
     }
 }
 
@@ -244,18 +210,13 @@ pub(crate) fn recognise(propagator: &dyn TextMapPropagator) -> Option<W3cPropaga
         return None;
     }
     let field = propagator.fields().next()?;
-    [W3cPropagator::new(), W3cPropagator::without_baggage()]
-        .into_iter()
-        .find(|ours| {
-            let ours = ours.fields().next();
-            ours.is_some_and(|ours| std::ptr::eq(ours, field))
-        })
+    [W3cPropagator::new(), W3cPropagator::without_baggage()].into_iter().find(|ours| {
+        let ours = ours.fields().next();
+        ours.is_some_and(|ours| std::ptr::eq(ours, field))
+    })
 }
 
-fn read_trace(
-    extractor: &dyn Extractor,
-    repeats: bool,
-) -> (SpanContext, Option<tracestate::Raw>, Finding) {
+fn read_trace(extractor: &dyn Extractor, repeats: bool) -> (SpanContext, Option<tracestate::Raw>, Finding) {
     let parsed = if repeats {
         let headers = extractor.get_all(TRACEPARENT).unwrap_or_default();
         read_traceparent(headers.into_iter())
@@ -268,13 +229,7 @@ fn read_trace(
     };
     // "If the vendor failed to parse traceparent, it MUST NOT attempt to parse tracestate."
     let (state, raw) = read_tracestate(extractor, repeats);
-    let span_context = SpanContext::new(
-        parent.trace_id(),
-        parent.span_id(),
-        parent.trace_flags(),
-        true,
-        state,
-    );
+    let span_context = SpanContext::new(parent.trace_id(), parent.span_id(), parent.trace_flags(), true, state);
     (span_context, raw, Finding::Valid)
 }
 
@@ -291,10 +246,7 @@ fn read_traceparent<'a>(headers: impl Iterator<Item = &'a str>) -> Result<SpanCo
     found
 }
 
-fn read_tracestate(
-    extractor: &dyn Extractor,
-    repeats: bool,
-) -> (TraceState, Option<tracestate::Raw>) {
+fn read_tracestate(extractor: &dyn Extractor, repeats: bool) -> (TraceState, Option<tracestate::Raw>) {
     match extractor.get(TRACESTATE) {
         None => (TraceState::NONE, None),
         Some(header) if !repeats => tracestate::parse(std::iter::once(header)),

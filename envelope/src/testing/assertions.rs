@@ -61,8 +61,13 @@ impl Capture {
         match *forest.trace_ids() {
             [id] => id,
             ref ids => {
-                let of = |id: &TraceId| forest.roots().filter(|tree| tree.span().trace_id() == *id).map(outline::node).collect::<Vec<_>>();
-                let traces: String = ids.iter().map(|id| format!("\ntrace {id}:\n{}", indented(&outline::text(&of(id), false)))).collect();
+                let of = |id: &TraceId| {
+                    forest.roots().filter(|tree| tree.span().trace_id() == *id).map(outline::node).collect::<Vec<_>>()
+                };
+                let traces: String = ids
+                    .iter()
+                    .map(|id| format!("\ntrace {id}:\n{}", indented(&outline::text(&of(id), false))))
+                    .collect();
                 panic!("expected one trace, captured {}\n{traces}{}", ids.len(), self.still_open())
             }
         }

@@ -29,7 +29,9 @@ fn same_tree(expected: &Node, captured: &Node) -> bool {
 fn pairs(expected: &[Node], captured: &[Node], same: impl Fn(&Node, &Node) -> bool) -> Vec<Option<usize>> {
     let fits: Vec<Vec<usize>> = expected
         .iter()
-        .map(|expected| (0..).zip(captured).filter(|(_, captured)| same(expected, captured)).map(|(index, _)| index).collect())
+        .map(|expected| {
+            (0..).zip(captured).filter(|(_, captured)| same(expected, captured)).map(|(index, _)| index).collect()
+        })
         .collect();
     let mut taken_by = vec![None; captured.len()];
     for index in 0..expected.len() {
@@ -154,7 +156,8 @@ mod tests {
 
     #[test]
     fn one_wrong_word_is_one_pair_of_marked_lines() {
-        let expected = "checkout  shop  INTERNAL\n   publish  shop  PRODUCER\n      process  depot  CONSUMER  → publish";
+        let expected =
+            "checkout  shop  INTERNAL\n   publish  shop  PRODUCER\n      process  depot  CONSUMER  → publish";
         let captured = "checkout  shop  INTERNAL\n   publish  shop  CLIENT\n      process  depot  CONSUMER  → publish";
         let marked = [
             "  checkout       shop   INTERNAL",

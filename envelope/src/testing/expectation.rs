@@ -22,9 +22,11 @@ pub(super) fn parse(text: &str) -> Result<Vec<Node>, Malformed> {
     for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         // One tab indents as far as one step of rustfmt.
         let line = line.replace('\t', "    ");
-        read_line(&line)
-            .and_then(|(indent, node)| trees.add(indent, node))
-            .map_err(|reason| Malformed { line: index + 1, text: line.trim().to_owned(), reason })?;
+        read_line(&line).and_then(|(indent, node)| trees.add(indent, node)).map_err(|reason| Malformed {
+            line: index + 1,
+            text: line.trim().to_owned(),
+            reason,
+        })?;
     }
     Ok(trees.finish())
 }
@@ -101,7 +103,8 @@ fn read_mark(column: &str, node: &mut Node) -> Result<(), String> {
         let known = UnknownParent::ALL.into_iter().find(|known| known.text() == one_line(parent));
         node.parent = Some(known.ok_or("after ⇠ stands \"remote parent\" or \"missing parent\"")?);
     } else if let Some(attributes) = column.strip_prefix('{') {
-        let attributes = attributes.strip_suffix('}').ok_or("attributes end with }, and hold no two spaces in a row")?;
+        let attributes =
+            attributes.strip_suffix('}').ok_or("attributes end with }, and hold no two spaces in a row")?;
         node.attributes.extend(read_attributes(attributes)?);
     } else {
         return Err(format!("{column:?} is neither → link, ✗ error type, ⇠ unknown parent nor {{key=value}}"));
@@ -137,7 +140,8 @@ mod tests {
 
     #[test]
     fn columns_and_marks_are_read() {
-        let nodes = parse("\n    a b   shop  PRODUCER  → y, x  ✗ Kind  ⇠ remote parent  {k=v, list=[1, 2]}  \n\n").unwrap();
+        let nodes =
+            parse("\n    a b   shop  PRODUCER  → y, x  ✗ Kind  ⇠ remote parent  {k=v, list=[1, 2]}  \n\n").unwrap();
         let expected = Node {
             name: "a b".to_owned(),
             service: "shop".to_owned(),
@@ -153,8 +157,11 @@ mod tests {
 
     #[test]
     fn depth_comes_from_where_a_name_starts_with_boxes_or_without() {
-        let boxes = parse("a  s  INTERNAL\n├─ b  s  CLIENT\n│  └─ c  s  SERVER\n└─ d  s  CONSUMER\ne  s  INTERNAL").unwrap();
-        let plain = parse("\ta  s  INTERNAL\n\t\tb  s  CLIENT\n\t\t\tc  s  SERVER\n\t\td  s  CONSUMER\n\te  s  INTERNAL").unwrap();
+        let boxes =
+            parse("a  s  INTERNAL\n├─ b  s  CLIENT\n│  └─ c  s  SERVER\n└─ d  s  CONSUMER\ne  s  INTERNAL").unwrap();
+        let plain =
+            parse("\ta  s  INTERNAL\n\t\tb  s  CLIENT\n\t\t\tc  s  SERVER\n\t\td  s  CONSUMER\n\te  s  INTERNAL")
+                .unwrap();
         assert_eq!(boxes, plain);
         assert_eq!(boxes.len(), 2);
         assert_eq!(boxes[0].children[0].children[0].name, "c");

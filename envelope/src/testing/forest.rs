@@ -176,7 +176,10 @@ impl fmt::Display for Forest {
 mod tests {
     use opentelemetry::trace::SpanKind;
 
-    use super::{super::synthetic::{TRACE, span}, Forest};
+    use super::{
+        super::synthetic::{TRACE, span},
+        Forest,
+    };
 
     fn names<'a>(trees: impl Iterator<Item = super::Tree<'a>>) -> Vec<&'a str> {
         trees.map(|tree| tree.span().name()).collect()
@@ -209,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_child_that_starts_before_its_parent_stays_below_it() {
-        let forest = Forest::new([span(1, 0, "a", "root", [10, 50]).build(), span(2, 1, "b", "early", [5, 15]).build()]);
+        let forest =
+            Forest::new([span(1, 0, "a", "root", [10, 50]).build(), span(2, 1, "b", "early", [5, 15]).build()]);
         assert_eq!(names(forest.roots()), ["root"]);
     }
 
@@ -228,7 +232,8 @@ mod tests {
     #[test]
     fn a_link_is_found_by_both_ids() {
         let sent = span(7, 0, "a", "publish", [0, 1]).kind(SpanKind::Producer).build();
-        let forest = Forest::new([sent.clone(), span(8, 0, "b", "process", [2, 3]).trace(5).link(TRACE, 7).link(5, 7).build()]);
+        let forest =
+            Forest::new([sent.clone(), span(8, 0, "b", "process", [2, 3]).trace(5).link(TRACE, 7).link(5, 7).build()]);
         let links = forest.spans()[1].links();
         assert_eq!(forest.find(&links[0].span_context).map(|span| span.name()), Some("publish"));
         assert!(forest.find(&links[1].span_context).is_none());

@@ -125,7 +125,10 @@ pub(super) fn sorted_names(names: &str) -> Vec<String> {
 
 /// The text without what would look like a column or a line of its own.
 pub(super) fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A line, with what is to be drawn before its name.
@@ -223,7 +226,8 @@ later                 other      INTERNAL  ✗  ⇠ missing parent
 
     #[test]
     fn an_overwritten_attribute_does_not_count() {
-        let overwritten = span(1, 0, "a", "b", [0, 1]).attribute(KeyValue::new("k", 1)).attribute(KeyValue::new("k", 2));
+        let overwritten =
+            span(1, 0, "a", "b", [0, 1]).attribute(KeyValue::new("k", 1)).attribute(KeyValue::new("k", 2));
         assert_eq!(Forest::new([overwritten.build()]).outline()[0].attributes, [("k".to_owned(), "2".to_owned())]);
     }
 

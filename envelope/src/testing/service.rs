@@ -47,7 +47,8 @@ impl Service {
     pub(super) fn meter_provider(&self) -> &SdkMeterProvider {
         self.meter_provider.get_or_init(|| {
             // Collected by hand; a day is longer than any test.
-            let reader = PeriodicReader::builder(self.metrics.clone()).with_interval(Duration::from_secs(86_400)).build();
+            let reader =
+                PeriodicReader::builder(self.metrics.clone()).with_interval(Duration::from_secs(86_400)).build();
             SdkMeterProvider::builder().with_reader(reader).with_resource(resource(&self.name)).build()
         })
     }

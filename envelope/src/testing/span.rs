@@ -99,7 +99,12 @@ impl CapturedSpan {
 
     /// The value of one attribute; the last one where the key was set repeatedly, as a backend would show it.
     pub fn attribute(&self, key: &str) -> Option<&Value> {
-        self.data.attributes.iter().rev().find(|attribute| attribute.key.as_str() == key).map(|attribute| &attribute.value)
+        self.data
+            .attributes
+            .iter()
+            .rev()
+            .find(|attribute| attribute.key.as_str() == key)
+            .map(|attribute| &attribute.value)
     }
 
     /// The status.
@@ -204,7 +209,10 @@ mod tests {
 
     #[test]
     fn the_last_of_repeated_attributes_counts() {
-        let span = span(1, 0, "shop", "checkout", [0, 5]).attribute(KeyValue::new("a", 1)).attribute(KeyValue::new("a", 2)).build();
+        let span = span(1, 0, "shop", "checkout", [0, 5])
+            .attribute(KeyValue::new("a", 1))
+            .attribute(KeyValue::new("a", 2))
+            .build();
         assert_eq!(span.attribute("a"), Some(&2.into()));
         assert_eq!(span.attribute("b"), None);
     }

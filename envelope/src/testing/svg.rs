@@ -90,7 +90,15 @@ impl Columns {
         let notes = WIDTH - MARGIN - note_chars as f64 * CHAR;
         let duration_end = notes - GAP * 0.6;
         let chart_end = duration_end - 9.0 * CHAR;
-        Self { service: MARGIN, label: label_start, chart: label_start + label + GAP, chart_end, duration_end, notes, note_chars }
+        Self {
+            service: MARGIN,
+            label: label_start,
+            chart: label_start + label + GAP,
+            chart_end,
+            duration_end,
+            notes,
+            note_chars,
+        }
     }
 
     fn x(&self, fraction: f64) -> f64 {
@@ -135,12 +143,22 @@ impl Drawing<'_> {
     fn open(&mut self, timelines: &[Timeline<'_>], height: f64) {
         // Several drawings can stand in one page, and ids are the page's.
         let id = timelines.first().map_or("empty".to_owned(), |timeline| timeline.trace_id.to_string());
-        let facts: Vec<_> = timelines.iter().map(|timeline| format!("trace {}: {}, {}", timeline.trace_id, short(timeline.duration), timeline.counts())).collect();
-        let title = if timelines.len() == 1 { "Waterfall of one trace".to_owned() } else { format!("Waterfall of {} traces", timelines.len()) };
+        let facts: Vec<_> = timelines
+            .iter()
+            .map(|timeline| format!("trace {}: {}, {}", timeline.trace_id, short(timeline.duration), timeline.counts()))
+            .collect();
+        let title = if timelines.len() == 1 {
+            "Waterfall of one trace".to_owned()
+        } else {
+            format!("Waterfall of {} traces", timelines.len())
+        };
         self.line(format_args!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"title-{id} desc-{id}\">"
         ));
-        self.line(format_args!("<title id=\"title-{id}\">{title}</title>\n<desc id=\"desc-{id}\">{}</desc>", escape(&facts.join("; "))));
+        self.line(format_args!(
+            "<title id=\"title-{id}\">{title}</title>\n<desc id=\"desc-{id}\">{}</desc>",
+            escape(&facts.join("; "))
+        ));
         self.line(format_args!("<style>{STYLE}</style>"));
         self.line(format_args!(
             "<defs><marker id=\"arrow-{id}\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path class=\"head\" d=\"M0 0L8 4L0 8z\"/></marker></defs>"

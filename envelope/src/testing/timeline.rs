@@ -79,7 +79,8 @@ impl Hops {
     fn of(span: &CapturedSpan, forest: &Forest) -> Self {
         let mut senders = HashSet::new();
         senders.extend(forest.parent(span).filter(|parent| is_sender(parent)).map(CapturedSpan::span_id));
-        senders.extend(span.links().iter().filter_map(|link| forest.find(&link.span_context)).map(CapturedSpan::span_id));
+        senders
+            .extend(span.links().iter().filter_map(|link| forest.find(&link.span_context)).map(CapturedSpan::span_id));
         Self { whole: senders.len(), broken: usize::from(senders.is_empty()) }
     }
 }
@@ -153,7 +154,9 @@ fn notes(tree: Tree<'_>, sent: Option<SystemTime>) -> Vec<String> {
         notes.push(one_line(&text));
     }
     // Negative times are clocks that differ, which the next note tells.
-    notes.extend(sent.and_then(|sent| span.start().duration_since(sent).ok()).map(|wait| format!("waited {}", short(wait))));
+    notes.extend(
+        sent.and_then(|sent| span.start().duration_since(sent).ok()).map(|wait| format!("waited {}", short(wait))),
+    );
     if let Some(Err(early)) = tree.forest().parent(span).map(|parent| span.start().duration_since(parent.start())) {
         notes.push(format!("starts {} before its parent", short(early.duration())));
     }
@@ -164,7 +167,10 @@ fn notes(tree: Tree<'_>, sent: Option<SystemTime>) -> Vec<String> {
 fn links(tree: Tree<'_>) -> Vec<(SpanContext, String)> {
     let span = tree.span();
     let text = |link: &SpanContext| {
-        let name = tree.forest().find(link).map_or("a span that was not captured".to_owned(), |linked| one_line(linked.name()));
+        let name = tree
+            .forest()
+            .find(link)
+            .map_or("a span that was not captured".to_owned(), |linked| one_line(linked.name()));
         if link.trace_id() == span.trace_id() {
             return format!("links {name}");
         }
@@ -203,7 +209,7 @@ mod tests {
     use opentelemetry::KeyValue;
 
     use super::{
-        super::synthetic::{TRACE, Synthetic, span},
+        super::synthetic::{Synthetic, TRACE, span},
         *,
     };
 
@@ -251,10 +257,12 @@ mod tests {
 
     #[test]
     fn hops_are_counted_and_the_broken_ones_too() {
-        let counts = |spans: Vec<Synthetic>| Timeline::all(&forest(spans)).iter().map(Timeline::counts).collect::<Vec<_>>();
+        let counts =
+            |spans: Vec<Synthetic>| Timeline::all(&forest(spans)).iter().map(Timeline::counts).collect::<Vec<_>>();
         assert_eq!(counts(vec![sent([0, 1]), processed([2, 3])]), ["2 services, 1 broker hop, 0 broken"]);
         assert_eq!(counts(vec![processed([2, 3])]), ["1 service, 1 broker hop, 1 broken"]);
-        let batch = span(3, 0, "depot", "process", [2, 3]).trace(8).kind(SpanKind::Consumer).link(TRACE, 1).link(TRACE, 4);
+        let batch =
+            span(3, 0, "depot", "process", [2, 3]).trace(8).kind(SpanKind::Consumer).link(TRACE, 1).link(TRACE, 4);
         let other = span(4, 0, "shop", "publish", [0, 1]).kind(SpanKind::Producer);
         assert_eq!(
             counts(vec![sent([0, 1]), other, batch]),
@@ -267,7 +275,8 @@ mod tests {
         let elsewhere = 0xabcd_ef01_2345_6789_abcd_ef01_2345_6789;
         let forest = forest([sent([0, 1]), processed([2, 3]).link(elsewhere, 9)]);
         let timelines = Timeline::all(&forest);
-        let links: Vec<_> = timelines[0].rows.iter().flat_map(|row| &row.links).map(|(_, text)| text.as_str()).collect();
+        let links: Vec<_> =
+            timelines[0].rows.iter().flat_map(|row| &row.links).map(|(_, text)| text.as_str()).collect();
         assert_eq!(links, ["links a span that was not captured (trace abcdef01…)"]);
     }
 
@@ -280,7 +289,14 @@ mod tests {
 
     #[test]
     fn durations_are_short() {
-        let cases = [(0, "0 µs"), (812, "812 µs"), (48_123, "48.1 ms"), (1_250_000, "1.25 s"), (59_999_000, "1 min 0 s"), (125_000_000, "2 min 5 s")];
+        let cases = [
+            (0, "0 µs"),
+            (812, "812 µs"),
+            (48_123, "48.1 ms"),
+            (1_250_000, "1.25 s"),
+            (59_999_000, "1 min 0 s"),
+            (125_000_000, "2 min 5 s"),
+        ];
         for (micros, text) in cases {
             assert_eq!(short(Duration::from_micros(micros)), text);
         }

@@ -130,7 +130,11 @@ impl<'a> Waterfall<'a> {
 impl fmt::Debug for Waterfall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { forest, width, colour, note: _ } = self;
-        f.debug_struct("Waterfall").field("forest", forest).field("width", width).field("colour", colour).finish_non_exhaustive()
+        f.debug_struct("Waterfall")
+            .field("forest", forest)
+            .field("width", width)
+            .field("colour", colour)
+            .finish_non_exhaustive()
     }
 }
 
@@ -191,7 +195,10 @@ impl Layout {
         let name = if row.span.is_error() { paint.error(&name) } else { name };
         let line = format!(
             "{}  {name}{:pad$}  {}  {:>duration$}  {}",
-            paint.service(row.span.service(), &format!("{:service$}", truncated(&one_line(row.span.service()), service))),
+            paint.service(
+                row.span.service(),
+                &format!("{:service$}", truncated(&one_line(row.span.service()), service))
+            ),
             "",
             bar_text(row, bar, paint),
             short(row.span.duration()),

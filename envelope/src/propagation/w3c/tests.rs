@@ -92,27 +92,17 @@ fn a_finding_says_why_there_is_no_context() {
 #[test]
 fn a_carrier_without_repeats_is_read_once() {
     let (traceparent, state) = (traceparent("01"), "a@@b=1,c=2");
-    let carrier = headers([
-        (TRACEPARENT, &traceparent),
-        (TRACESTATE, state),
-        (BAGGAGE, "k=v"),
-    ]);
+    let carrier = headers([(TRACEPARENT, &traceparent), (TRACESTATE, state), (BAGGAGE, "k=v")]);
     let extracted = W3C.extract_from(&Single(carrier.clone()), false, &ALL);
     assert_eq!(extracted.finding, Finding::Valid);
     assert_eq!(extracted.span_context.trace_state().header(), "c=2");
-    let context = extracted
-        .context
-        .with_remote_span_context(extracted.span_context);
+    let context = extracted.context.with_remote_span_context(extracted.span_context);
     assert_eq!(injected(&context), carrier);
 }
 
 #[test]
 fn an_unreadable_traceparent_voids_tracestate_but_not_baggage() {
-    let carrier = headers([
-        (TRACEPARENT, "00-1-1-1"),
-        (TRACESTATE, "a@@b=1"),
-        (BAGGAGE, "k=v"),
-    ]);
+    let carrier = headers([(TRACEPARENT, "00-1-1-1"), (TRACESTATE, "a@@b=1"), (BAGGAGE, "k=v")]);
     let extracted = W3C.extract_from(&carrier, false, &ALL);
     assert_eq!(extracted.span_context, SpanContext::NONE);
     assert!(extracted.context.get::<Carried>().is_none());
@@ -147,20 +137,9 @@ fn the_policy_holds_in_both_directions() {
 #[test]
 fn a_context_stays_as_it_is_where_nothing_valid_was_found() {
     let traceparent = traceparent("03");
-    let given = headers([
-        (TRACEPARENT, &traceparent),
-        (TRACESTATE, "a@@b=1"),
-        (BAGGAGE, "k=v"),
-    ]);
+    let given = headers([(TRACEPARENT, &traceparent), (TRACESTATE, "a@@b=1"), (BAGGAGE, "k=v")]);
     let context = W3C.extract_with_context(&Context::new(), &given);
-    for found in [
-        headers([]),
-        headers([
-            (TRACEPARENT, "garbage"),
-            (TRACESTATE, "x=1"),
-            (BAGGAGE, ",;="),
-        ]),
-    ] {
+    for found in [headers([]), headers([(TRACEPARENT, "garbage"), (TRACESTATE, "x=1"), (BAGGAGE, ",;=")])] {
         let context = W3C.extract_with_context(&context, &found);
         assert_eq!(injected(&context), given, "{found:?}");
     }
@@ -183,13 +162,7 @@ fn what_is_carried_belongs_to_its_trace() {
     let traceparent = traceparent("03");
     let carrier = headers([(TRACEPARENT, &traceparent), (TRACESTATE, "a@@b=1")]);
     let context = W3C.extract_with_context(&Context::new(), &carrier);
-    let other = SpanContext::new(
-        TraceId::from(1),
-        SpanId::from(2),
-        TraceFlags::SAMPLED,
-        false,
-        TraceState::NONE,
-    );
+    let other = SpanContext::new(TraceId::from(1), SpanId::from(2), TraceFlags::SAMPLED, false, TraceState::NONE);
     let sent = injected(&context.with_remote_span_context(other));
     let expected = format!("00-{:032x}-{:016x}-01", 1, 2);
     assert_eq!(sent, headers([(TRACEPARENT, &expected)]));
@@ -200,26 +173,15 @@ fn the_random_flag_is_restored_where_the_sdk_lost_it() {
     for (flags, sampler, expected, added) in [
         ("03", Sampler::AlwaysOn, "03", false),
         ("03", Sampler::AlwaysOff, "02", true),
-        (
-            "02",
-            Sampler::ParentBased(Box::new(Sampler::AlwaysOn)),
-            "02",
-            true,
-        ),
+        ("02", Sampler::ParentBased(Box::new(Sampler::AlwaysOn)), "02", true),
         ("02", Sampler::AlwaysOn, "03", false),
         ("01", Sampler::AlwaysOff, "00", false),
         ("00", Sampler::AlwaysOff, "00", false),
     ] {
         let carrier = headers([(TRACEPARENT, &traceparent(flags)), (TRACESTATE, "a@@b=1")]);
-        let Extracted {
-            span_context,
-            context,
-            ..
-        } = W3C.extract_from(&carrier, false, &ALL);
+        let Extracted { span_context, context, .. } = W3C.extract_from(&carrier, false, &ALL);
         let parent = context.with_remote_span_context(span_context.clone());
-        let provider = SdkTracerProvider::builder()
-            .with_sampler(sampler.clone())
-            .build();
+        let provider = SdkTracerProvider::builder().with_sampler(sampler.clone()).build();
         let span = provider.tracer("test").start_with_context("child", &parent);
         let child = opentelemetry::trace::Span::span_context(&span).clone();
 
@@ -232,9 +194,7 @@ fn the_random_flag_is_restored_where_the_sdk_lost_it() {
         assert_eq!(sent[TRACESTATE], "a@@b=1", "{flags} {sampler:?}");
 
         // A trace of its own is not random because the message's was.
-        let root = provider
-            .tracer("test")
-            .start_with_context("root", &Context::new());
+        let root = provider.tracer("test").start_with_context("root", &Context::new());
         let root = opentelemetry::trace::Span::span_context(&root).clone();
         let context = restore_random(Context::new(), &span_context, &root);
         assert!(context.get::<Carried>().is_none());
@@ -321,9 +281,7 @@ fn the_fast_path_allocates_for_what_it_keeps_only() {
     assert_eq!(allocations(&mut || drop(extract(&with_state))), 3);
 
     let extracted = extract(&carrier);
-    let context = extracted
-        .context
-        .with_remote_span_context(extracted.span_context);
+    let context = extracted.context.with_remote_span_context(extracted.span_context);
     assert_eq!(allocations(&mut || inject(&context)), 1);
     let mut baggage = Baggage::new();
     baggage.insert("b", "a value");

@@ -1,0 +1,98 @@
+//! Pulling messages one by one.
+
+use crate::delivery::{Source, TracedDelivery};
+use lapin::Channel;
+use lapin::options::BasicGetOptions;
+use lapin::types::{FieldTable, ShortString};
+use opentelemetry::trace::TraceContextExt;
+use std::sync::Arc;
+use std::time::SystemTime;
+use traced_envelope::{OpenSpans, Operation, Outcome, Settings};
+
+use crate::HeaderExtractor;
+
+/// A channel from which messages are pulled by `basic.get`.
+///
+/// Under [`Relation::Auto`](traced_envelope::Relation::Auto) a span that is active around the processing stays its parent, and the
+/// message's creation context is linked: whoever asks for one message does so for a reason of their own.
+///
+/// ```no_run
+/// use lapin::{Channel, options::BasicGetOptions};
+/// use traced_rabbitmq::PullConsumer;
+///
+/// # async fn example(channel: Channel) -> lapin::Result<()> {
+/// let consumer = PullConsumer::new(channel);
+/// while let Some(delivery) = consumer.basic_get("inventory".into(), BasicGetOptions::default()).await? {
+///     delivery.process_and_settle(async |_| Ok::<_, lapin::Error>(())).await?;
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct PullConsumer {
+    channel: Channel,
+    template: Source,
+}
+
+impl PullConsumer {
+    /// Pulls over this channel, with the process-wide providers and propagator.
+    #[must_use]
+    pub fn new(channel: Channel) -> Self {
+        Self::with_settings(channel, &Settings::default())
+    }
+
+    /// Pulls over this channel, with settings of its own.
+    #[must_use]
+    pub fn with_settings(channel: Channel, settings: &Settings) -> Self {
+        let template = Source { pulled: true, ..Source::of_queue(ShortString::default(), settings) };
+        Self { channel, template }
+    }
+
+    /// The channel.
+    #[must_use]
+    pub fn get_ref(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Gives the channel back.
+    #[must_use]
+    pub fn into_inner(self) -> Channel {
+        self.channel
+    }
+
+    /// The register of spans that wait for an acknowledgement; see [`TracedConsumer::with_open_spans`](crate::TracedConsumer::with_open_spans).
+    #[must_use]
+    pub fn open_spans(&self) -> &OpenSpans {
+        &self.template.open
+    }
+
+    /// [`Channel::basic_get`]. A pull that brought a message makes a receive span where
+    /// [`Settings::receive_spans`](traced_envelope::Settings::receive_spans) asks for it; an empty one makes none.
+    ///
+    /// # Errors
+    ///
+    /// lapin's own, unchanged.
+    ///
+    /// # Cancel safety
+    ///
+    /// As lapin's: a message that arrives after this was dropped stays unacknowledged until the channel is closed.
+    pub async fn basic_get(
+        &self,
+        queue: ShortString,
+        options: BasicGetOptions,
+    ) -> lapin::Result<Option<TracedDelivery>> {
+        let started = SystemTime::now();
+        let Some(message) = self.channel.basic_get(queue.clone(), options).await? else { return Ok(None) };
+        let source = Arc::new(Source { queue, no_ack: options.no_ack, ..self.template.clone() });
+        let destination = source.destination(&message.delivery);
+        let none = FieldTable::default();
+        let headers = message.delivery.properties.headers().as_ref().unwrap_or(&none);
+        let creation = source.telemetry.extract(&HeaderExtractor(headers));
+        source
+            .telemetry
+            .receive(Operation::new("receive", &destination), started, [creation.span().span_context().clone()])
+            .end(Outcome::Ok);
+        let mut delivery = TracedDelivery::new(message.delivery, source);
+        delivery.message_count = Some(message.message_count);
+        Ok(Some(delivery))
+    }
+}

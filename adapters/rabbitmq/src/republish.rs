@@ -1,0 +1,103 @@
+//! Sending a consumed message on: to a dead-letter exchange, to another queue, or back for another attempt.
+
+use crate::attempt::ATTEMPT_HEADER;
+use crate::{HeaderInjector, TracedProducer};
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicPublishOptions};
+use lapin::types::ShortString;
+use lapin::{BasicProperties, Confirmation};
+use opentelemetry::propagation::Injector;
+use traced_envelope::Operation;
+
+impl TracedProducer {
+    /// Publishes a consumed message to another exchange, with its payload and all its properties, and acknowledges the original once
+    /// the broker has confirmed the copy.
+    ///
+    /// The message keeps its creation context, so that every attempt at it stays linked to its first publisher, and headers never pile up.
+    /// The span is of kind CLIENT, below the current one (inside a handler: its process span), and links the creation context. Where the
+    /// message carries no context, it gets the span's.
+    ///
+    /// The copy is published as `mandatory`: if it comes back as unroutable, or is answered by `nack`, the original is not acknowledged,
+    /// and the answer says so. On a channel without publisher confirms nobody answers, and the original is acknowledged at once.
+    ///
+    /// ```no_run
+    /// use lapin::message::Delivery;
+    /// use traced_rabbitmq::TracedProducer;
+    ///
+    /// # async fn reserve(_: &[u8]) -> Result<(), String> { Ok(()) }
+    /// # async fn handler(producer: &TracedProducer, delivery: Delivery) -> lapin::Result<()> {
+    /// if reserve(&delivery.data).await.is_err() {
+    ///     producer.republish(&delivery, "orders.dead".into(), delivery.routing_key.clone()).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// lapin's own, of publishing or of acknowledging; the original is then not acknowledged, and the broker delivers it again.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped in the middle, the copy may have been published while the original is not acknowledged: the message is then there twice,
+    /// never lost.
+    pub async fn republish(
+        &self,
+        delivery: &Delivery,
+        exchange: ShortString,
+        routing_key: ShortString,
+    ) -> lapin::Result<Confirmation> {
+        self.send_on(delivery, exchange, routing_key, delivery.properties.clone()).await
+    }
+
+    /// The same, for another attempt: counts in the header `x-attempt`, which [`TracedDelivery::attempt`](crate::TracedDelivery::attempt)
+    /// and the span attribute `traced.message.attempt` show. `attempt` is the number of the one that failed.
+    ///
+    /// ```no_run
+    /// use traced_rabbitmq::{TracedDelivery, TracedProducer};
+    ///
+    /// # async fn example(producer: &TracedProducer, delivery: TracedDelivery) -> lapin::Result<()> {
+    /// let attempt = delivery.attempt();
+    /// delivery
+    ///     .process(async |delivery| {
+    ///         let queue = if attempt < 3 { "orders" } else { "orders.dead" };
+    ///         producer.retry(&delivery, attempt, "".into(), queue.into()).await
+    ///     })
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`republish`](Self::republish).
+    pub async fn retry(
+        &self,
+        delivery: &Delivery,
+        attempt: u32,
+        exchange: ShortString,
+        routing_key: ShortString,
+    ) -> lapin::Result<Confirmation> {
+        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
+        HeaderInjector(&mut headers).set(ATTEMPT_HEADER, attempt.saturating_add(1).to_string());
+        let properties = delivery.properties.clone().with_headers(headers);
+        self.send_on(delivery, exchange, routing_key, properties).await
+    }
+
+    async fn send_on(
+        &self,
+        delivery: &Delivery,
+        exchange: ShortString,
+        routing_key: ShortString,
+        properties: BasicProperties,
+    ) -> lapin::Result<Confirmation> {
+        let destination = self.prepared(exchange.as_str(), routing_key.as_str());
+        let operation = Operation::new("publish", &destination).keep_existing();
+        let (span, properties) = self.send(operation, &delivery.data, properties);
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let confirm = self.hand_over(span, exchange, routing_key, options, &delivery.data, properties).await?;
+        let answer = confirm.await?;
+        if matches!(answer, Confirmation::Ack(None) | Confirmation::NotRequested) {
+            delivery.acker.ack(BasicAckOptions::default()).await?;
+        }
+        Ok(answer)
+    }
+}

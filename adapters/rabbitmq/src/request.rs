@@ -1,0 +1,138 @@
+//! Request and reply over RabbitMQ's direct reply-to.
+
+use crate::delivery::{Source, TracedDelivery};
+use crate::{TracedConfirm, TracedProducer};
+use futures_core::Stream;
+use lapin::message::Delivery;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{BasicProperties, Channel, Consumer};
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use traced_envelope::Settings;
+
+/// RabbitMQ's pseudo-queue: replies come back over the channel that asked, without a queue (*Direct Reply-to*).
+const REPLY_TO: &str = "amq.rabbitmq.reply-to";
+
+/// A channel that asks and waits for the answer: publishes requests with `reply_to` and a correlation id, and hands over each one's
+/// reply.
+///
+/// The request's publish span ends when the broker confirms it; the responder's spans are its children, and so is the span in which the
+/// reply is processed, unless a span is active around it (which is then the parent).
+///
+/// ```no_run
+/// use lapin::{BasicProperties, Channel};
+/// use traced_rabbitmq::TracedRequester;
+///
+/// # async fn example(channel: Channel) -> lapin::Result<()> {
+/// let mut requester = TracedRequester::new(channel).await?;
+/// let reply = requester.request("".into(), "prices".into(), b"item 42", BasicProperties::default()).await?;
+/// if let Some(reply) = reply {
+///     let price = reply.process(async |reply| Ok::<_, lapin::Error>(reply.data)).await?;
+///     assert!(!price.is_empty());
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct TracedRequester {
+    producer: TracedProducer,
+    replies: Consumer,
+    source: Arc<Source>,
+    asked: u64,
+}
+
+impl TracedRequester {
+    /// Asks over this channel, with the process-wide providers and propagator.
+    ///
+    /// # Errors
+    ///
+    /// lapin's own, if the channel cannot consume replies.
+    pub async fn new(channel: Channel) -> lapin::Result<Self> {
+        Self::with_settings(channel, &Settings::default()).await
+    }
+
+    /// Asks over this channel, with settings of its own.
+    ///
+    /// # Errors
+    ///
+    /// lapin's own, if the channel cannot consume replies.
+    pub async fn with_settings(channel: Channel, settings: &Settings) -> lapin::Result<Self> {
+        // Direct reply-to knows no acknowledgements.
+        let options = BasicConsumeOptions { no_ack: true, ..BasicConsumeOptions::default() };
+        let replies =
+            channel.basic_consume(REPLY_TO.into(), ShortString::default(), options, FieldTable::default()).await?;
+        let source = Source { no_ack: true, pulled: true, ..Source::of_queue(REPLY_TO.into(), settings) };
+        let producer = TracedProducer::with_settings(channel, settings);
+        Ok(Self { producer, replies, source: Arc::new(source), asked: 0 })
+    }
+
+    /// Publishes a request and waits for its reply; `None` when the consumer of replies was cancelled. `reply_to` and the correlation id
+    /// of the properties are set here. There is no time limit: put one around it.
+    ///
+    /// # Errors
+    ///
+    /// lapin's own.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the reply to this request is passed over by the next one.
+    pub async fn request(
+        &mut self,
+        exchange: ShortString,
+        routing_key: ShortString,
+        payload: &[u8],
+        properties: BasicProperties,
+    ) -> lapin::Result<Option<TracedDelivery>> {
+        self.asked += 1;
+        let id: ShortString = self.asked.to_string().into();
+        let properties = properties.with_reply_to(REPLY_TO.into()).with_correlation_id(id.clone());
+        let options = BasicPublishOptions::default();
+        self.producer.publish(exchange, routing_key, options, payload, properties).await?.await?;
+        while let Some(reply) = poll_fn(|task| Pin::new(&mut self.replies).poll_next(task)).await {
+            let reply = reply?;
+            if reply.properties.correlation_id().as_ref() == Some(&id) {
+                return Ok(Some(TracedDelivery::new(reply, Arc::clone(&self.source))));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl TracedProducer {
+    /// Publishes the reply to a request, to where its `reply_to` says and with its correlation id; `None` when it asks for no reply. Call
+    /// it inside the handler: its span is then the process span's child.
+    ///
+    /// ```no_run
+    /// use lapin::BasicProperties;
+    /// use traced_rabbitmq::{TracedDelivery, TracedProducer};
+    ///
+    /// # async fn example(producer: &TracedProducer, delivery: TracedDelivery) -> lapin::Result<()> {
+    /// delivery
+    ///     .process(async |request| {
+    ///         if let Some(confirm) = producer.reply(&request, b"9.90", BasicProperties::default()).await? {
+    ///             confirm.await?;
+    ///         }
+    ///         Ok::<_, lapin::Error>(())
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// lapin's own, unchanged.
+    pub async fn reply(
+        &self,
+        request: &Delivery,
+        payload: &[u8],
+        mut properties: BasicProperties,
+    ) -> lapin::Result<Option<TracedConfirm>> {
+        let Some(reply_to) = request.properties.reply_to().clone() else { return Ok(None) };
+        if let Some(id) = request.properties.correlation_id().clone() {
+            properties = properties.with_correlation_id(id);
+        }
+        let options = BasicPublishOptions::default();
+        self.publish(ShortString::default(), reply_to, options, payload, properties).await.map(Some)
+    }
+}
