@@ -15,7 +15,6 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::{
     forest::Forest,
-    metrics::CapturedMetric,
     service::Service,
     span::{self, CapturedSpan},
     store::{SpansEnded, Store},
@@ -75,8 +74,14 @@ impl Capture {
     /// ```
     #[must_use]
     pub fn with_sampler(sampler: impl ShouldSample + 'static) -> Self {
-        let inner = Inner { store: Arc::default(), sampler: Box::new(sampler), services: Mutex::default() };
-        Self { inner: Arc::new(inner) }
+        let inner = Inner {
+            store: Arc::default(),
+            sampler: Box::new(sampler),
+            services: Mutex::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Settings for an adapter's producer or consumer in `service`: its providers are this capture's.
@@ -91,7 +96,9 @@ impl Capture {
     /// ```
     #[must_use]
     pub fn settings(&self, service: &str) -> Settings {
-        Settings::default().tracer_provider(self.tracer_provider(service)).meter_provider(self.meter_provider(service))
+        Settings::default()
+            .tracer_provider(self.tracer_provider(service))
+            .meter_provider(self.meter_provider(service))
     }
 
     /// A tracer for a handler's own spans in `service`. Its scope is named after the service.
@@ -215,31 +222,6 @@ impl Capture {
         self.forest().trace_ids()
     }
 
-    /// Everything measured so far, one entry for each instrument, service and set of attributes.
-    #[must_use]
-    pub fn metrics(&self) -> Vec<CapturedMetric> {
-        self.services().iter().flat_map(Service::metrics).collect()
-    }
-
-    /// The one time series of the instrument with this name.
-    ///
-    /// # Panics
-    ///
-    /// When there is none, or more than one; the message lists what there is.
-    #[must_use]
-    #[track_caller]
-    pub fn metric(&self, name: &str) -> CapturedMetric {
-        let metrics = self.metrics();
-        let mut named = metrics.iter().filter(|metric| metric.name() == name);
-        match (named.next(), named.next()) {
-            (Some(metric), None) => metric.clone(),
-            _ => panic!(
-                "expected one time series of {name:?}, measured were:\n{}",
-                metrics.iter().map(CapturedMetric::line).collect::<Vec<_>>().join("\n")
-            ),
-        }
-    }
-
     /// Forgets all ended spans and everything measured. Open spans stay: they will still end.
     pub fn clear(&self) {
         self.inner.store.clear();
@@ -280,11 +262,18 @@ impl Capture {
     /// # test().now_or_never().unwrap();
     /// ```
     pub fn spans_ended(&self, count: usize) -> SpansEnded {
-        SpansEnded { store: Arc::clone(&self.inner.store), count }
+        SpansEnded {
+            store: Arc::clone(&self.inner.store),
+            count,
+        }
     }
 
     fn service<T>(&self, name: &str, read: impl FnOnce(&Service) -> T) -> T {
-        let mut services = self.inner.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut services = self
+            .inner
+            .services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(service) = services.iter().find(|service| service.name() == name) {
             return read(service);
         }
@@ -294,8 +283,12 @@ impl Capture {
         value
     }
 
-    fn services(&self) -> Vec<Service> {
-        self.inner.services.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn services(&self) -> Vec<Service> {
+        self.inner
+            .services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -307,6 +300,9 @@ impl Default for Capture {
 
 impl fmt::Debug for Capture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Capture").field("ended", &self.spans().len()).field("open", &self.open_spans().len()).finish()
+        f.debug_struct("Capture")
+            .field("ended", &self.spans().len())
+            .field("open", &self.open_spans().len())
+            .finish()
     }
 }

@@ -44,7 +44,10 @@ pub struct CapturedSpan {
 impl CapturedSpan {
     /// Makes a span of `service` from the SDK's data.
     pub fn new(service: impl Into<Arc<str>>, data: SpanData) -> Self {
-        Self { service: service.into(), data: Arc::new(data) }
+        Self {
+            service: service.into(),
+            data: Arc::new(data),
+        }
     }
 
     /// The name.
@@ -99,7 +102,12 @@ impl CapturedSpan {
 
     /// The value of one attribute; the last one where the key was set repeatedly, as a backend would show it.
     pub fn attribute(&self, key: &str) -> Option<&Value> {
-        self.data.attributes.iter().rev().find(|attribute| attribute.key.as_str() == key).map(|attribute| &attribute.value)
+        self.data
+            .attributes
+            .iter()
+            .rev()
+            .find(|attribute| attribute.key.as_str() == key)
+            .map(|attribute| &attribute.value)
     }
 
     /// The status.
@@ -129,7 +137,10 @@ impl CapturedSpan {
 
     /// How long it took; zero where the clock went backwards.
     pub fn duration(&self) -> Duration {
-        self.data.end_time.duration_since(self.data.start_time).unwrap_or_default()
+        self.data
+            .end_time
+            .duration_since(self.data.start_time)
+            .unwrap_or_default()
     }
 
     /// The instrumentation scope: name, version and schema URL.
@@ -160,7 +171,10 @@ impl CapturedSpan {
 
 impl fmt::Debug for CapturedSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CapturedSpan").field("service", &self.service).field("data", &self.data).finish()
+        f.debug_struct("CapturedSpan")
+            .field("service", &self.service)
+            .field("data", &self.data)
+            .finish()
     }
 }
 
@@ -204,19 +218,30 @@ mod tests {
 
     #[test]
     fn the_last_of_repeated_attributes_counts() {
-        let span = span(1, 0, "shop", "checkout", [0, 5]).attribute(KeyValue::new("a", 1)).attribute(KeyValue::new("a", 2)).build();
+        let span = span(1, 0, "shop", "checkout", [0, 5])
+            .attribute(KeyValue::new("a", 1))
+            .attribute(KeyValue::new("a", 2))
+            .build();
         assert_eq!(span.attribute("a"), Some(&2.into()));
         assert_eq!(span.attribute("b"), None);
     }
 
     #[test]
     fn a_clock_that_went_backwards_gives_no_time() {
-        assert_eq!(span(1, 0, "shop", "checkout", [5, 0]).build().duration().as_micros(), 0);
+        assert_eq!(
+            span(1, 0, "shop", "checkout", [5, 0])
+                .build()
+                .duration()
+                .as_micros(),
+            0
+        );
     }
 
     #[test]
     fn only_a_link_to_the_parent_in_the_same_trace_is_one() {
-        let child = span(2, 1, "shop", "process", [0, 5]).kind(SpanKind::Consumer).build();
+        let child = span(2, 1, "shop", "process", [0, 5])
+            .kind(SpanKind::Consumer)
+            .build();
         assert!(child.is_link_to_parent(&context(TRACE, 1)));
         assert!(!child.is_link_to_parent(&context(7, 1)));
         assert!(!child.is_link_to_parent(&context(TRACE, 3)));

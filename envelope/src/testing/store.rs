@@ -49,7 +49,9 @@ impl Store {
 
     /// Blocks until `count` spans have ended; whether they did in time.
     pub(super) fn wait_for(&self, count: usize, timeout: Duration) -> bool {
-        let waited = self.ended.wait_timeout_while(self.state(), timeout, |state| state.ended.len() < count);
+        let waited = self
+            .ended
+            .wait_timeout_while(self.state(), timeout, |state| state.ended.len() < count);
         waited.unwrap_or_else(PoisonError::into_inner).0.ended.len() >= count
     }
 
@@ -59,7 +61,9 @@ impl Store {
 
     fn end(&self, span: CapturedSpan) {
         let mut state = self.state();
-        state.open.retain(|open| open.span_context() != span.span_context());
+        state
+            .open
+            .retain(|open| open.span_context() != span.span_context());
         state.ended.push(span);
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
@@ -85,12 +89,14 @@ impl Recorder {
 impl SpanProcessor for Recorder {
     fn on_start(&self, span: &mut Span, _cx: &opentelemetry::Context) {
         if let Some(data) = span.exported_data().filter(|_| span.is_recording()) {
-            self.store.started(CapturedSpan::new(Arc::clone(&self.service), data));
+            self.store
+                .started(CapturedSpan::new(Arc::clone(&self.service), data));
         }
     }
 
     fn on_end(&self, span: SpanData) {
-        self.store.end(CapturedSpan::new(Arc::clone(&self.service), span));
+        self.store
+            .end(CapturedSpan::new(Arc::clone(&self.service), span));
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -126,7 +132,9 @@ impl Future for SpansEnded {
 
 impl fmt::Debug for SpansEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpansEnded").field("count", &self.count).finish_non_exhaustive()
+        f.debug_struct("SpansEnded")
+            .field("count", &self.count)
+            .finish_non_exhaustive()
     }
 }
 
@@ -154,15 +162,25 @@ mod tests {
 
     #[test]
     fn a_waiting_future_is_woken_by_each_ended_span_and_completes_with_the_last() {
-        let (store, woken) = (Arc::new(Store::default()), Arc::new(Count(AtomicUsize::new(0))));
+        let (store, woken) = (
+            Arc::new(Store::default()),
+            Arc::new(Count(AtomicUsize::new(0))),
+        );
         let waker = Waker::from(Arc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
-        let mut ended = pin!(SpansEnded { store: Arc::clone(&store), count: 2 });
+        let mut ended = pin!(SpansEnded {
+            store: Arc::clone(&store),
+            count: 2
+        });
 
         assert!(ended.as_mut().poll(&mut cx).is_pending());
         assert!(ended.as_mut().poll(&mut cx).is_pending());
         store.end(span(1, 0, "shop", "a", [0, 1]).build());
-        assert_eq!(woken.0.load(Ordering::SeqCst), 1, "polling twice must not wake twice");
+        assert_eq!(
+            woken.0.load(Ordering::SeqCst),
+            1,
+            "polling twice must not wake twice"
+        );
         assert!(ended.as_mut().poll(&mut cx).is_pending());
         store.end(span(2, 0, "shop", "b", [0, 1]).build());
         assert_eq!(woken.0.load(Ordering::SeqCst), 2);
@@ -175,10 +193,21 @@ mod tests {
         store.started(span(1, 0, "shop", "a", [0, 0]).build());
         store.started(span(2, 0, "shop", "b", [0, 0]).build());
         store.end(span(1, 0, "shop", "a", [0, 1]).build());
-        assert_eq!(store.open().iter().map(CapturedSpan::name).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(
+            store
+                .open()
+                .iter()
+                .map(CapturedSpan::name)
+                .collect::<Vec<_>>(),
+            ["b"]
+        );
         store.clear();
         assert!(store.ended().is_empty());
-        assert_eq!(store.open().len(), 1, "clearing forgets what has ended, not what still will");
+        assert_eq!(
+            store.open().len(),
+            1,
+            "clearing forgets what has ended, not what still will"
+        );
     }
 
     #[test]
