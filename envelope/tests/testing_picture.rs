@@ -139,9 +139,227 @@ fn sample() -> Forest {
     Forest::new(spans.map(|(service, data)| CapturedSpan::new(service, data)))
 }
 
+fn many(count: u64, name: &'static str) -> Forest {
+    // Each span is the child of the one before: as deep as a tree can be.
+    let data = |id| {
+        data(
+            (TRACE, id, id - 1),
+            name,
+            SpanKind::Internal,
+            [id, 1000 - id],
+        )
+    };
+    Forest::new((1..=count).map(|id| CapturedSpan::new("shop", data(id))))
+}
+
+fn plain(forest: &Forest) -> String {
+    forest.waterfall().colour(Colour::Never).to_string()
+}
+
+fn widest(text: &str) -> usize {
+    text.lines()
+        .map(|line| line.chars().count())
+        .max()
+        .unwrap_or_default()
+}
+
 #[test]
-fn the_sample_is_drawn() {
-    let picture = sample().waterfall().colour(Colour::Never).to_string();
-    println!("{picture}");
-    std::fs::write(std::env::temp_dir().join("sample.svg"), sample().to_svg()).unwrap();
+fn a_trace_through_two_queues_is_drawn() {
+    let confirmed =
+        |span: &CapturedSpan| (span.kind() == SpanKind::Producer).then(|| "confirmed".to_owned());
+    let picture = sample()
+        .waterfall()
+        .colour(Colour::Never)
+        .note(confirmed)
+        .to_string();
+    let expected = "\
+GOLDEN";
+    assert_eq!(picture, expected, "drawn:\n{picture}");
+}
+
+#[test]
+fn no_spans_are_said_to_be_none() {
+    assert_eq!(plain(&Forest::new([])), "no spans\n");
+    assert!(Forest::new([]).to_svg().contains(">no spans</text>"));
+}
+
+#[test]
+fn colours_are_sequences_around_the_same_text() {
+    let coloured = sample().waterfall().colour(Colour::Always).to_string();
+    assert!(
+        coloured.contains("\u{1b}[34mshop     \u{1b}[0m"),
+        "{coloured}"
+    );
+    assert!(coloured.contains("\u{1b}[31m"), "errors are red");
+    let mut text = String::new();
+    for (index, part) in coloured.split("\u{1b}[").enumerate() {
+        text.push_str(if index == 0 {
+            part
+        } else {
+            part.split_once('m').unwrap().1
+        });
+    }
+    let trimmed: String = text
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
+    assert_eq!(trimmed, plain(&sample()));
+}
+
+#[test]
+fn every_width_is_kept() {
+    for width in [60, 80, 100, 140, 200] {
+        let text = sample()
+            .waterfall()
+            .colour(Colour::Never)
+            .width(width)
+            .to_string();
+        assert!(widest(&text) <= width.max(99), "{width}:\n{text}");
+    }
+    // The header alone needs 99.
+    let rows = sample()
+        .waterfall()
+        .colour(Colour::Never)
+        .width(60)
+        .to_string();
+    let rows: Vec<_> = rows
+        .lines()
+        .filter(|line| !line.starts_with("trace"))
+        .collect();
+    assert!(widest(&rows.join("\n")) <= 60);
+}
+
+#[test]
+fn deep_trees_and_long_names_keep_to_the_width() {
+    let forest = many(
+        200,
+        "a name that goes on and on, as generated names do, until nobody reads it to its very end",
+    );
+    let text = plain(&forest);
+    assert_eq!(text.lines().count(), 201);
+    assert!(widest(&text) <= 100, "{text}");
+    assert!(text.lines().last().unwrap().contains("└─ a name"), "{text}");
+}
+
+#[test]
+fn what_takes_no_time_is_still_seen() {
+    let spans = [data((TRACE, 1, 0), "at once", SpanKind::Internal, [5, 5])];
+    let forest = Forest::new(spans.map(|data| CapturedSpan::new("shop", data)));
+    assert!(
+        plain(&forest).contains("at once  ▏····"),
+        "{}",
+        plain(&forest)
+    );
+    assert!(forest.to_svg().contains("width=\"2.0\""));
+}
+
+#[test]
+fn names_cannot_move_the_cursor_nor_become_markup() {
+    let evil = "a\u{1b}[2J\nb <script>&\"'</text>\u{0}\u{ffff}";
+    let spans = [failed(
+        data((TRACE, 1, 0), evil, SpanKind::Internal, [0, 5]),
+        evil,
+    )];
+    let forest = Forest::new(spans.map(|data| CapturedSpan::new(evil, data)));
+    let text = plain(&forest);
+    assert!(
+        !text.contains('\u{1b}') && text.lines().count() == 2,
+        "{text:?}"
+    );
+    let svg = forest.to_svg();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    assert!(
+        document
+            .descendants()
+            .all(|node| !node.has_tag_name("script"))
+    );
+    let texts: Vec<_> = document
+        .descendants()
+        .filter_map(|node| node.text())
+        .collect();
+    assert!(
+        texts
+            .iter()
+            .any(|text| text.contains("b <script>&\"'</text>")),
+        "{texts:?}"
+    );
+}
+
+#[test]
+fn a_drawing_is_well_formed_and_stands_alone() {
+    let svg = sample().to_svg();
+    if let Some(path) = std::env::var_os("TRACED_SAMPLE_SVG") {
+        std::fs::write(path, &svg).unwrap();
+    }
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let root = document.root_element();
+    let name = ("http://www.w3.org/2000/svg", "svg");
+    assert_eq!(root.tag_name(), name.into());
+    assert_eq!(root.attribute("role"), Some("img"));
+    let labels = root.attribute("aria-labelledby").unwrap().split(' ');
+    let by_id = |id| {
+        document
+            .descendants()
+            .find(|node| node.attribute("id") == Some(id))
+    };
+    let labels: Vec<_> = labels
+        .map(|id| by_id(id).unwrap().text().unwrap())
+        .collect();
+    assert_eq!(labels[0], "Waterfall of 2 traces");
+    assert!(
+        labels[1].contains("48.1 ms, 3 services, 3 broker hops, 0 broken"),
+        "{labels:?}"
+    );
+
+    for node in document.descendants() {
+        assert!(
+            !node
+                .attributes()
+                .any(|attribute| attribute.name().ends_with("href"))
+        );
+        for number in ["x", "y", "width", "height", "cx", "cy"] {
+            if let Some(number) = node.attribute(number) {
+                assert!(number.parse::<f64>().unwrap() >= 0.0, "{node:?}");
+            }
+        }
+    }
+    assert!(!svg.contains("@import") && svg.matches("http").count() == 1);
+    assert!(svg.matches("url(").count() == svg.matches("url(#arrow-").count());
+}
+
+#[test]
+fn a_drawing_has_a_bar_for_each_span_and_an_arrow_for_each_link_that_is_not_the_parent() {
+    let svg = sample().to_svg();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let count = |tag: &str, class: Option<&str>| {
+        let of_class = |node: &roxmltree::Node<'_, '_>| {
+            node.has_tag_name(tag) && node.attribute("class") == class
+        };
+        document.descendants().filter(of_class).count()
+    };
+    assert_eq!(count("rect", None) + count("rect", Some("failed")), 12);
+    assert_eq!(count("rect", Some("failed")), 2);
+    assert_eq!(count("rect", Some("wait")), 3);
+    assert_eq!(count("path", Some("link")), 2);
+}
+
+#[test]
+fn two_hundred_spans_are_drawn_within_the_page() {
+    let svg = many(200, "step").to_svg();
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    let height: f64 = document
+        .root_element()
+        .attribute("height")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let texts = document
+        .descendants()
+        .filter(|node| node.has_tag_name("text"));
+    assert!(texts.clone().count() > 600);
+    assert!(
+        texts
+            .filter_map(|text| text.attribute("y"))
+            .all(|y| y.parse::<f64>().unwrap() < height)
+    );
 }

@@ -121,10 +121,9 @@ fn pair_most_alike(expected: &[Node], captured: &[Node], partners: &mut [Option<
     }
     candidates.sort_by_key(|&(likeness, left, right)| (std::cmp::Reverse(likeness), left, right));
     for (_, left, right) in candidates {
-        if !partners.contains(&Some(right)) {
-            if let Some(partner @ None) = partners.get_mut(left) {
-                *partner = Some(right);
-            }
+        let is_free = !partners.contains(&Some(right));
+        if let Some(partner @ None) = partners.get_mut(left).filter(|_| is_free) {
+            *partner = Some(right);
         }
     }
 }

@@ -277,7 +277,7 @@ mod tests {
             .kind(SpanKind::Producer)
             .build();
         let forest = Forest::new([
-            sent.clone(),
+            sent,
             span(8, 0, "b", "process", [2, 3])
                 .trace(5)
                 .link(TRACE, 7)

@@ -47,7 +47,9 @@ mod capture;
 mod difference;
 mod expectation;
 mod forest;
+mod install;
 mod metrics;
+mod notes;
 mod outline;
 mod service;
 mod span;
@@ -55,8 +57,10 @@ mod store;
 mod svg;
 #[cfg(test)]
 mod synthetic;
+mod terminal;
 mod timeline;
 mod waterfall;
+mod words;
 
 pub use capture::Capture;
 pub use forest::{Forest, Tree};

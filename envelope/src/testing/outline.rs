@@ -16,7 +16,7 @@ pub(super) struct Node {
     pub(super) error: Option<ErrorMark>,
     pub(super) parent: Option<UnknownParent>,
     pub(super) attributes: Vec<(String, String)>,
-    pub(super) children: Vec<Node>,
+    pub(super) children: Vec<Self>,
 }
 
 #[derive(Clone, Debug, PartialEq)]

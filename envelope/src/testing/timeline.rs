@@ -4,13 +4,13 @@ use std::{
 };
 
 use opentelemetry::{
-    TraceId, Value,
-    trace::{SpanContext, SpanKind, Status},
+    TraceId,
+    trace::{SpanContext, SpanKind},
 };
 
 use super::{
     forest::{Forest, Tree},
-    outline::{UnknownParent, one_line},
+    notes::{is_sender, links, notes, sender, sent_at},
     span::CapturedSpan,
 };
 
@@ -140,10 +140,6 @@ impl Hops {
     }
 }
 
-fn is_sender(span: &CapturedSpan) -> bool {
-    matches!(span.kind(), SpanKind::Producer | SpanKind::Client)
-}
-
 #[derive(Clone, Copy)]
 struct Scale {
     start: SystemTime,
@@ -207,123 +203,8 @@ fn push_rows<'a>(
     }
 }
 
-/// Who sent the one message that a consumer span is about.
-fn sender<'a>(tree: Tree<'a>) -> Option<&'a CapturedSpan> {
-    let (span, forest) = (tree.span(), tree.forest());
-    if span.kind() != SpanKind::Consumer {
-        return None;
-    }
-    let linked = || match span.links() {
-        [link] => forest.find(&link.span_context),
-        // A batch: each message waited for another time.
-        _ => None,
-    };
-    forest
-        .parent(span)
-        .filter(|parent| is_sender(parent))
-        .or_else(linked)
-}
-
-/// When the broker had the message: it may deliver before its confirmation is back at the producer.
-fn sent_at(sender: &CapturedSpan, receiver: &CapturedSpan) -> SystemTime {
-    if sender.end() <= receiver.start() {
-        sender.end()
-    } else {
-        sender.start()
-    }
-}
-
-fn notes(tree: Tree<'_>, sent: Option<SystemTime>) -> Vec<String> {
-    let span = tree.span();
-    let mut notes = Vec::new();
-    if let Status::Error { description } = span.status() {
-        let kind = span
-            .attribute("error.type")
-            .map(|kind| kind.as_str().into_owned());
-        let text = if description.is_empty() {
-            kind.unwrap_or("error".to_owned())
-        } else {
-            description.to_string()
-        };
-        notes.push(one_line(&text));
-    }
-    let attempt = span.attribute("traced.message.attempt");
-    notes.extend(attempt.map(|attempt| format!("attempt {attempt}")));
-    // A repeated message has not waited all the time: it was being processed before. Negative times are clocks that
-    // differ, which the next note tells.
-    let is_first = attempt.is_none_or(|attempt| *attempt == Value::I64(1));
-    let wait = sent
-        .filter(|_| is_first)
-        .and_then(|sent| span.start().duration_since(sent).ok());
-    notes.extend(wait.map(|wait| format!("waited {}", short(wait))));
-    if let Some(Err(early)) = tree
-        .forest()
-        .parent(span)
-        .map(|parent| span.start().duration_since(parent.start()))
-    {
-        notes.push(format!(
-            "starts {} before its parent",
-            short(early.duration())
-        ));
-    }
-    notes.extend(UnknownParent::of(tree).map(|parent| format!("⇠ {}", parent.text())));
-    notes
-}
-
-fn links(tree: Tree<'_>) -> Vec<(SpanContext, String)> {
-    let span = tree.span();
-    let text = |link: &SpanContext| {
-        let name = tree
-            .forest()
-            .find(link)
-            .map_or("a span that was not captured".to_owned(), |linked| {
-                one_line(linked.name())
-            });
-        if link.trace_id() == span.trace_id() {
-            return format!("links {name}");
-        }
-        let id = link.trace_id().to_string();
-        format!("links {name} (trace {}…)", id.get(..8).unwrap_or(&id))
-    };
-    let shown = span
-        .links()
-        .iter()
-        .map(|link| &link.span_context)
-        .filter(|link| !span.is_link_to_parent(link));
-    shown.map(|link| (link.clone(), text(link))).collect()
-}
-
-/// A duration for people: three or four digits and a unit.
-pub(super) fn short(duration: Duration) -> String {
-    let micros = duration.as_secs_f64() * 1e6;
-    if micros < 999.5 {
-        format!("{micros:.0} µs")
-    } else if micros < 999_950.0 {
-        format!("{:.1} ms", micros / 1e3)
-    } else if micros < 59_995_000.0 {
-        format!("{:.2} s", micros / 1e6)
-    } else {
-        let seconds = (micros / 1e6).round() as u64;
-        format!("{} min {} s", seconds / 60, seconds % 60)
-    }
-}
-
-/// At most `width` characters, the last of them `…` when there were more.
-pub(super) fn truncated(text: &str, width: usize) -> String {
-    match text.char_indices().nth(width) {
-        None => text.to_owned(),
-        Some(_) => text
-            .chars()
-            .take(width.saturating_sub(1))
-            .chain(['…'])
-            .collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use opentelemetry::KeyValue;
-
     use super::{
         super::synthetic::{Synthetic, TRACE, span},
         *,
@@ -341,53 +222,6 @@ mod tests {
 
     fn forest(spans: impl IntoIterator<Item = Synthetic>) -> Forest {
         Forest::new(spans.into_iter().map(Synthetic::build))
-    }
-
-    fn all_notes(spans: impl IntoIterator<Item = Synthetic>) -> Vec<String> {
-        let forest = forest(spans);
-        Timeline::all(&forest)
-            .into_iter()
-            .flat_map(|timeline| timeline.rows)
-            .flat_map(|row| row.notes)
-            .collect()
-    }
-
-    #[test]
-    fn waiting_is_counted_from_the_end_of_sending() {
-        assert_eq!(
-            all_notes([sent([0, 1000]), processed([3500, 9000])]),
-            ["waited 2.5 ms"]
-        );
-    }
-
-    #[test]
-    fn waiting_is_counted_from_the_start_of_sending_when_the_confirmation_came_late() {
-        assert_eq!(
-            all_notes([sent([0, 4000]), processed([3500, 9000])]),
-            ["waited 3.5 ms"]
-        );
-    }
-
-    #[test]
-    fn clocks_that_differ_are_told_and_no_waiting_is_made_up() {
-        assert_eq!(
-            all_notes([sent([5000, 6000]), processed([1000, 9000])]),
-            ["starts 4.0 ms before its parent"]
-        );
-    }
-
-    #[test]
-    fn a_retry_and_an_error_are_noted_the_type_where_no_description_is() {
-        let attempt = KeyValue::new("traced.message.attempt", 2);
-        let notes = all_notes([
-            span(1, 0, "a", "b", [0, 1])
-                .attribute(attempt)
-                .error("out of\nstock"),
-            span(2, 0, "a", "c", [1, 1])
-                .attribute(KeyValue::new("error.type", "Kind"))
-                .error(""),
-        ]);
-        assert_eq!(notes, ["out of stock", "attempt 2", "Kind"]);
     }
 
     #[test]
@@ -422,23 +256,6 @@ mod tests {
     }
 
     #[test]
-    fn links_name_the_other_trace_and_leave_the_parent_out() {
-        let elsewhere = 0xabcd_ef01_2345_6789_abcd_ef01_2345_6789;
-        let forest = forest([sent([0, 1]), processed([2, 3]).link(elsewhere, 9)]);
-        let timelines = Timeline::all(&forest);
-        let links: Vec<_> = timelines[0]
-            .rows
-            .iter()
-            .flat_map(|row| &row.links)
-            .map(|(_, text)| text.as_str())
-            .collect();
-        assert_eq!(
-            links,
-            ["links a span that was not captured (trace abcdef01…)"]
-        );
-    }
-
-    #[test]
     fn a_trace_without_any_time_has_its_rows_at_the_start() {
         let forest = forest([sent([7, 7]), processed([7, 7])]);
         let timelines = Timeline::all(&forest);
@@ -448,26 +265,5 @@ mod tests {
                 .iter()
                 .all(|row| (row.start, row.end) == (0.0, 0.0))
         );
-    }
-
-    #[test]
-    fn durations_are_short() {
-        let cases = [
-            (0, "0 µs"),
-            (812, "812 µs"),
-            (48_123, "48.1 ms"),
-            (1_250_000, "1.25 s"),
-            (59_999_000, "1 min 0 s"),
-            (125_000_000, "2 min 5 s"),
-        ];
-        for (micros, text) in cases {
-            assert_eq!(short(Duration::from_micros(micros)), text);
-        }
-    }
-
-    #[test]
-    fn long_texts_are_cut_between_characters() {
-        assert_eq!(truncated("größer", 6), "größer");
-        assert_eq!(truncated("größer", 4), "grö…");
     }
 }
