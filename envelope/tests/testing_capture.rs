@@ -22,8 +22,9 @@ use tracing_subscriber::layer::SubscriberExt;
 
 /// What a failed assertion says.
 fn message<T>(assertion: impl FnOnce() -> T) -> String {
-    let outcome = catch_unwind(AssertUnwindSafe(|| drop(assertion())));
-    let panic = outcome.expect_err("the assertion must fail");
+    let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(assertion()))) else {
+        panic!("the assertion must fail");
+    };
     panic
         .downcast_ref::<String>()
         .cloned()

@@ -62,7 +62,8 @@ fn failed(mut data: SpanData, description: &'static str) -> SpanData {
     data
 }
 
-/// An order that passes two queues, fails once, is retried, and is counted by a nightly job in a trace of its own.
+/// An order that passes two queues, fails once, is retried, and is counted by a nightly job in a
+/// trace of its own.
 fn sample() -> Forest {
     use SpanKind::{Client, Consumer, Internal, Producer, Server};
     let span = |id, parent, name, kind, times| data((TRACE, id, parent), name, kind, times);
@@ -173,7 +174,24 @@ fn a_trace_through_two_queues_is_drawn() {
         .note(confirmed)
         .to_string();
     let expected = "\
-GOLDEN";
+trace 4bf92f3577b34da6a3ce929d0e0e4736                 48.1 ms   3 services, 3 broker hops, 0 broken
+shop       POST /orders                       ██████████████████  48.1 ms
+shop       └─ publish orders:order.created    █·················   2.3 ms  confirmed
+warehouse     ├─ process orders:order.cr…  ✗  ·░███·············   8.4 ms  out of stock, attempt 1,…
+warehouse     │  └─ reserve stock  ✗          ···█··············   4.1 ms  out of stock
+warehouse     └─ process orders:order.creat…  ·░░░░░░░█████·····  12.0 ms  attempt 2
+warehouse        ├─ reserve stock             ········██········   4.1 ms
+warehouse        └─ publish shipments         ··········█·······   2.3 ms  confirmed
+mailer              └─ process shipments      ···········░████··  12.3 ms  attempt 1, waited 2.4 ms
+mailer                 ├─ send mail           ············████··  10.2 ms
+mailer                 └─ mark sent           ················▏·     0 µs
+
+trace 9e0710c55d1a4b0e8b526a3f77aa0001                  12.5 ms   1 service, 2 broker hops, 0 broken
+reports    process shipments (batch)          ██████████████████  12.5 ms
+           ⇢ links publish shipments (trace 4bf92f35…)
+           ⇢ links publish orders:order.created (trace 4bf92f35…)
+reports    └─ INSERT daily_totals             ····███████████···   7.6 ms
+";
     assert_eq!(picture, expected, "drawn:\n{picture}");
 }
 

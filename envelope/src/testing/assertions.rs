@@ -2,14 +2,16 @@ use opentelemetry::TraceId;
 
 use super::{Capture, difference::difference, expectation, outline, span};
 
-/// What a test says about a capture. All of these panic when it is not so, with all there is to know in the message.
+/// What a test says about a capture. All of these panic when it is not so, with all there is to
+/// know in the message.
 impl Capture {
-    /// Compares all ended spans with the [text of a trace](super#the-text-of-a-trace). Siblings compare in any order.
+    /// Compares all ended spans with the [text of a trace](super#the-text-of-a-trace). Siblings
+    /// compare in any order.
     ///
     /// # Panics
     ///
-    /// When they differ: the message has both, and the difference marked. When the text cannot be read: the message
-    /// names the line.
+    /// When they differ: the message has both, and the difference marked. When the text cannot be
+    /// read: the message names the line.
     ///
     /// ```
     /// use opentelemetry::{KeyValue, trace::{SpanKind, Status, TraceContextExt, Tracer}};

@@ -23,11 +23,12 @@ use crate::Settings;
 
 /// Keeps the spans and metrics of any number of services in memory, for the assertions of a test.
 ///
-/// Clones share what they hold. Each service has its own providers, as it would in production; all write to the one
-/// capture, so that a test sees the whole trace. A span is there from the moment at which it ends, without a flush.
+/// Clones share what they hold. Each service has its own providers, as it would in production; all
+/// write to the one capture, so that a test sees the whole trace. A span is there from the moment
+/// at which it ends, without a flush.
 ///
-/// Spans are recorded as their parent's are, and roots always: [`with_sampler`](Self::with_sampler) chooses otherwise.
-/// `OTEL_*` variables have no influence.
+/// Spans are recorded as their parent's are, and roots always: [`with_sampler`](Self::with_sampler)
+/// chooses otherwise. `OTEL_*` variables have no influence.
 ///
 /// ```
 /// use opentelemetry::trace::{Tracer, TraceContextExt};
@@ -84,7 +85,8 @@ impl Capture {
         }
     }
 
-    /// Settings for an adapter's producer or consumer in `service`: its providers are this capture's.
+    /// Settings for an adapter's producer or consumer in `service`: its providers are this
+    /// capture's.
     ///
     /// ```
     /// use traced_envelope::testing::Capture;
@@ -107,7 +109,8 @@ impl Capture {
         self.tracer_provider(service).tracer(service.to_owned())
     }
 
-    /// The tracer provider of `service`: one for each name, whose resource has it as `service.name`.
+    /// The tracer provider of `service`: one for each name, whose resource has it as
+    /// `service.name`.
     #[must_use]
     pub fn tracer_provider(&self, service: &str) -> SdkTracerProvider {
         self.service(service, |service| service.tracer_provider().clone())
@@ -201,7 +204,8 @@ impl Capture {
         self.services().iter().for_each(Service::clear_metrics);
     }
 
-    /// Blocks until at least `count` spans have ended since the last [`clear`](Self::clear), and returns them.
+    /// Blocks until at least `count` spans have ended since the last [`clear`](Self::clear), and
+    /// returns them.
     ///
     /// # Panics
     ///
@@ -218,8 +222,8 @@ impl Capture {
         self.spans()
     }
 
-    /// Like [`wait_for`](Self::wait_for), for asynchronous tests on any runtime. It has no time limit of its own: wrap
-    /// it in the runtime's.
+    /// Like [`wait_for`](Self::wait_for), for asynchronous tests on any runtime. It has no time
+    /// limit of its own: wrap it in the runtime's.
     ///
     /// ```
     /// # use futures_util::FutureExt;

@@ -1,6 +1,7 @@
 use super::outline::{self, Line, Node};
 
-/// What differs, as lines that start with `-` (expected) or `+` (captured); `None` when nothing does.
+/// What differs, as lines that start with `-` (expected) or `+` (captured); `None` when nothing
+/// does.
 pub(super) fn difference(expected: &[Node], captured: &[Node]) -> Option<String> {
     if same_trees(expected, captured) {
         return None;
@@ -30,8 +31,8 @@ fn same_tree(expected: &Node, captured: &Node) -> bool {
 
 /// For each expected tree, the index of its captured one: as many pairs as there can be.
 ///
-/// A vague expectation (no attributes) fits several spans, so the first that fits may be another one's only one:
-/// augmenting paths.
+/// A vague expectation (no attributes) fits several spans, so the first that fits may be another
+/// one's only one: augmenting paths.
 fn pairs(
     expected: &[Node],
     captured: &[Node],
@@ -109,7 +110,8 @@ fn compare<'a>(
     }
 }
 
-/// Pairs what is left by likeness, so that one wrong word is shown as one wrong word, not as two unrelated trees.
+/// Pairs what is left by likeness, so that one wrong word is shown as one wrong word, not as two
+/// unrelated trees.
 fn pair_most_alike(expected: &[Node], captured: &[Node], partners: &mut [Option<usize>]) {
     let mut candidates: Vec<(usize, usize, usize)> = Vec::new();
     for (left, (node, partner)) in expected.iter().zip(partners.iter()).enumerate() {

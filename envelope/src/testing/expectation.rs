@@ -55,8 +55,9 @@ impl Trees {
             left = self.open.last().map(|(open, _)| *open);
             self.close();
         }
-        // What was left last must have been a sibling. Something less indented than that stands between two levels;
-        // less than the very first line, it would be a root that looks like its parent.
+        // What was left last must have been a sibling. Something less indented than that stands
+        // between two levels; less than the very first line, it would be a root that looks like its
+        // parent.
         if left.is_some_and(|sibling| sibling != indent) {
             return Err(format!(
                 "its indentation ({indent}) fits no line above; siblings start in the same column"

@@ -13,8 +13,8 @@ use super::{
 
 /// Spans of any number of services and traces, as trees: a span stands below its parent.
 ///
-/// A span whose parent is not among them is a root too, marked by [`Tree::is_orphan`]. `Display` writes the text that
-/// [`Capture::assert_trace`](super::Capture::assert_trace) reads.
+/// A span whose parent is not among them is a root too, marked by [`Tree::is_orphan`]. `Display`
+/// writes the text that [`Capture::assert_trace`](super::Capture::assert_trace) reads.
 ///
 /// ```
 /// use opentelemetry::trace::Tracer;

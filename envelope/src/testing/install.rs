@@ -5,11 +5,12 @@ use opentelemetry::global;
 use super::Capture;
 
 impl Capture {
-    /// Makes `service` of this capture the process-wide tracer and meter provider, for code that uses the globals.
+    /// Makes `service` of this capture the process-wide tracer and meter provider, for code that
+    /// uses the globals.
     ///
-    /// Once a process, for good: tests that run in parallel would take each other's spans. Keep the capture in a
-    /// `static` that all of them share, or better, hand [`settings`](Self::settings) to what is under test. A second
-    /// call with the same capture and service does nothing.
+    /// Once a process, for good: tests that run in parallel would take each other's spans. Keep the
+    /// capture in a `static` that all of them share, or better, hand [`settings`](Self::settings)
+    /// to what is under test. A second call with the same capture and service does nothing.
     ///
     /// # Panics
     ///

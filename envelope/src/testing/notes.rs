@@ -60,8 +60,8 @@ pub(super) fn notes(tree: Tree<'_>, sent: Option<SystemTime>) -> Vec<String> {
     }
     let attempt = span.attribute("traced.message.attempt");
     notes.extend(attempt.map(|attempt| format!("attempt {attempt}")));
-    // A repeated message has not waited all the time: it was being processed before. Negative times are clocks that
-    // differ, which the next note tells.
+    // A repeated message has not waited all the time: it was being processed before. Negative times
+    // are clocks that differ, which the next note tells.
     let is_first = attempt.is_none_or(|attempt| *attempt == Value::I64(1));
     let wait = sent
         .filter(|_| is_first)

@@ -5,7 +5,8 @@ use super::{
     span::{CapturedSpan, kind_name},
 };
 
-/// One line of the text of a trace, and those below it. Expected and captured traces are both written so.
+/// One line of the text of a trace, and those below it. Expected and captured traces are both
+/// written so.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Node {
     pub(super) name: String,
@@ -172,7 +173,8 @@ pub(super) struct Line<'a> {
 
 /// The text of some trees; it ends with a line break unless it is empty.
 ///
-/// With attributes for what was expected: it names the few that matter. A captured span has too many.
+/// With attributes for what was expected: it names the few that matter. A captured span has too
+/// many.
 pub(super) fn text(nodes: &[Node], attributes: bool) -> String {
     fn walk<'a>(
         nodes: &'a [Node],

@@ -14,7 +14,8 @@ use super::{
     store::{Recorder, Store},
 };
 
-/// The providers of one service. They know the store, never the capture: a cycle would keep both for ever.
+/// The providers of one service. They know the store, never the capture: a cycle would keep both
+/// for ever.
 #[derive(Clone)]
 pub(super) struct Service {
     name: Arc<str>,
@@ -74,7 +75,8 @@ impl Service {
 
     fn collect(&self) {
         if let Some(provider) = self.meter_provider.get() {
-            // Fails only after the test has shut its provider down, which collected for the last time.
+            // Fails only after the test has shut its provider down, which collected for the last
+            // time.
             let _ = provider.force_flush();
         }
     }

@@ -12,8 +12,8 @@ use opentelemetry_sdk::trace::SpanData;
 
 /// One span as it was when it ended, and the service that made it.
 ///
-/// A [`Capture`](super::Capture) hands these out. They can be made from the SDK's [`SpanData`] too, to draw spans
-/// that came from elsewhere.
+/// A [`Capture`](super::Capture) hands these out. They can be made from the SDK's [`SpanData`] too,
+/// to draw spans that came from elsewhere.
 ///
 /// ```
 /// use opentelemetry::{KeyValue, trace::{Span, SpanKind, Tracer}};
@@ -100,7 +100,8 @@ impl CapturedSpan {
         &self.data.attributes
     }
 
-    /// The value of one attribute; the last one where the key was set repeatedly, as a backend would show it.
+    /// The value of one attribute; the last one where the key was set repeatedly, as a backend
+    /// would show it.
     pub fn attribute(&self, key: &str) -> Option<&Value> {
         self.data
             .attributes
@@ -153,7 +154,8 @@ impl CapturedSpan {
         self.data.span_context.trace_flags()
     }
 
-    /// Whether it was sampled. A span that is recorded only (`SamplingDecision::RecordOnly`) is captured, but was not.
+    /// Whether it was sampled. A span that is recorded only (`SamplingDecision::RecordOnly`) is
+    /// captured, but was not.
     pub fn is_sampled(&self) -> bool {
         self.data.span_context.is_sampled()
     }

@@ -30,7 +30,8 @@ struct State {
 }
 
 impl Store {
-    // A test that panics while it holds the lock must not hide its own message behind a poisoned lock.
+    // A test that panics while it holds the lock must not hide its own message behind a poisoned
+    // lock.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -108,7 +109,8 @@ impl SpanProcessor for Recorder {
     }
 }
 
-/// Completes as soon as a number of spans have ended: [`Capture::spans_ended`](super::Capture::spans_ended).
+/// Completes as soon as a number of spans have ended:
+/// [`Capture::spans_ended`](super::Capture::spans_ended).
 #[must_use = "futures do nothing unless polled"]
 pub struct SpansEnded {
     pub(super) store: Arc<Store>,

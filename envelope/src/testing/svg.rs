@@ -37,8 +37,8 @@ const HEADER: f64 = 56.0;
 /// Deeper rows are drawn as deep as this: names need room.
 const DEEPEST: usize = 16;
 
-/// Colours that keep their distance from each other, and from black and white: one set serves light and dark. Red is
-/// for errors.
+/// Colours that keep their distance from each other, and from black and white: one set serves light
+/// and dark. Red is for errors.
 const SERVICES: [&str; 8] = [
     "#3b7dd8", "#d98324", "#2f9e6e", "#9467c9", "#1b9aaa", "#c2548f", "#8a8f2a", "#a0714f",
 ];
@@ -236,7 +236,8 @@ fn tooltip(row: &Row<'_>) -> String {
         .join(" · ")
 }
 
-/// Text as XML has it. What XML cannot have at all is left out already: texts are single lines here.
+/// Text as XML has it. What XML cannot have at all is left out already: texts are single lines
+/// here.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {

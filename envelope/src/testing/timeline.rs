@@ -112,7 +112,8 @@ impl<'a> Timeline<'a> {
     }
 }
 
-/// How many messages a consumer span took from brokers with their senders known, and whether a sender is unknown.
+/// How many messages a consumer span took from brokers with their senders known, and whether a
+/// sender is unknown.
 struct Hops {
     whole: usize,
     broken: usize,

@@ -24,8 +24,9 @@ pub enum Colour {
 
 /// A picture of traces: a line for each span, where it stands in the tree, and when it ran.
 ///
-/// `Display` writes it for terminals, [`to_svg`](Self::to_svg) as an SVG document. Every trace has its own header and
-/// its own scale of time. A consumer's line shows how long its message waited in the broker (`░`).
+/// `Display` writes it for terminals, [`to_svg`](Self::to_svg) as an SVG document. Every trace has
+/// its own header and its own scale of time. A consumer's line shows how long its message waited in
+/// the broker (`░`).
 ///
 /// ```
 /// use opentelemetry::trace::Tracer;
@@ -74,7 +75,8 @@ impl<'a> Waterfall<'a> {
         self
     }
 
-    /// Adds what only the caller knows about a span to its notes, before the others. Nothing by default.
+    /// Adds what only the caller knows about a span to its notes, before the others. Nothing by
+    /// default.
     ///
     /// ```
     /// # use opentelemetry::trace::Tracer;
