@@ -1,7 +1,6 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use opentelemetry::{TraceId, trace::TracerProvider};
@@ -17,7 +16,7 @@ use super::{
     forest::Forest,
     service::Service,
     span::{self, CapturedSpan},
-    store::{SpansEnded, Store},
+    store::Store,
 };
 use crate::Settings;
 
@@ -50,7 +49,7 @@ pub struct Capture {
 }
 
 pub(super) struct Inner {
-    store: Arc<Store>,
+    pub(super) store: Arc<Store>,
     sampler: Box<dyn ShouldSample>,
     services: Mutex<Vec<Service>>,
 }
@@ -167,6 +166,14 @@ impl Capture {
 
     /// The one ended span with this name.
     ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// capture.tracer("shop").in_span("checkout", |_| ());
+    /// assert_eq!(capture.span("checkout").service(), "shop");
+    /// ```
+    ///
     /// # Panics
     ///
     /// When there is none, or more than one; the message lists what there is.
@@ -199,50 +206,18 @@ impl Capture {
     }
 
     /// Forgets all ended spans and everything measured. Open spans stay: they will still end.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// capture.tracer("shop").in_span("warm up", |_| ());
+    /// capture.clear();
+    /// assert!(capture.spans().is_empty());
+    /// ```
     pub fn clear(&self) {
         self.inner.store.clear();
         self.services().iter().for_each(Service::clear_metrics);
-    }
-
-    /// Blocks until at least `count` spans have ended since the last [`clear`](Self::clear), and
-    /// returns them.
-    ///
-    /// # Panics
-    ///
-    /// When `timeout` passes first; the message lists what has ended and what is still open.
-    #[track_caller]
-    pub fn wait_for(&self, count: usize, timeout: Duration) -> Vec<CapturedSpan> {
-        if !self.inner.store.wait_for(count, timeout) {
-            panic!(
-                "waited {timeout:?} for {count} spans\nended:\n{}\nstill open:\n{}",
-                span::list(&self.spans()),
-                span::list(&self.open_spans())
-            );
-        }
-        self.spans()
-    }
-
-    /// Like [`wait_for`](Self::wait_for), for asynchronous tests on any runtime. It has no time
-    /// limit of its own: wrap it in the runtime's.
-    ///
-    /// ```
-    /// # use futures_util::FutureExt;
-    /// use opentelemetry::trace::Tracer;
-    /// use traced_envelope::testing::Capture;
-    ///
-    /// # async fn test() {
-    /// let capture = Capture::new();
-    /// let ended = capture.spans_ended(1);
-    /// capture.tracer("shop").in_span("checkout", |_| ());
-    /// assert_eq!(ended.await.len(), 1);
-    /// # }
-    /// # test().now_or_never().unwrap();
-    /// ```
-    pub fn spans_ended(&self, count: usize) -> SpansEnded {
-        SpansEnded {
-            store: Arc::clone(&self.inner.store),
-            count,
-        }
     }
 
     fn service<T>(&self, name: &str, read: impl FnOnce(&Service) -> T) -> T {

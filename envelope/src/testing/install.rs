@@ -12,6 +12,18 @@ impl Capture {
     /// capture in a `static` that all of them share, or better, hand [`settings`](Self::settings)
     /// to what is under test. A second call with the same capture and service does nothing.
     ///
+    /// ```
+    /// use std::sync::LazyLock;
+    /// use opentelemetry::{global, trace::Tracer};
+    /// use traced_envelope::testing::Capture;
+    ///
+    /// static CAPTURE: LazyLock<Capture> = LazyLock::new(Capture::new);
+    ///
+    /// CAPTURE.install("shop");
+    /// global::tracer("library").in_span("checkout", |_| ());
+    /// assert_eq!(CAPTURE.span("checkout").service(), "shop");
+    /// ```
+    ///
     /// # Panics
     ///
     /// When another capture, or another service, is installed already.

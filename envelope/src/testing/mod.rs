@@ -61,6 +61,7 @@ mod svg;
 mod synthetic;
 mod terminal;
 mod timeline;
+mod waiting;
 mod waterfall;
 mod words;
 
@@ -68,5 +69,5 @@ pub use capture::Capture;
 pub use forest::{Forest, Tree};
 pub use metrics::CapturedMetric;
 pub use span::CapturedSpan;
-pub use store::SpansEnded;
+pub use waiting::SpansEnded;
 pub use waterfall::{Colour, Waterfall};

@@ -1,9 +1,6 @@
 use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::Waker,
     time::Duration,
 };
 
@@ -23,16 +20,16 @@ pub(super) struct Store {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     open: Vec<CapturedSpan>,
-    ended: Vec<CapturedSpan>,
-    wakers: Vec<Waker>,
+    pub(super) ended: Vec<CapturedSpan>,
+    pub(super) wakers: Vec<Waker>,
 }
 
 impl Store {
     // A test that panics while it holds the lock must not hide its own message behind a poisoned
     // lock.
-    fn state(&self) -> MutexGuard<'_, State> {
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -60,7 +57,7 @@ impl Store {
         self.state().open.push(span);
     }
 
-    fn end(&self, span: CapturedSpan) {
+    pub(super) fn end(&self, span: CapturedSpan) {
         let mut state = self.state();
         state
             .open
@@ -109,85 +106,9 @@ impl SpanProcessor for Recorder {
     }
 }
 
-/// Completes as soon as a number of spans have ended:
-/// [`Capture::spans_ended`](super::Capture::spans_ended).
-#[must_use = "futures do nothing unless polled"]
-pub struct SpansEnded {
-    pub(super) store: Arc<Store>,
-    pub(super) count: usize,
-}
-
-impl Future for SpansEnded {
-    type Output = Vec<CapturedSpan>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.store.state();
-        if state.ended.len() >= self.count {
-            return Poll::Ready(state.ended.clone());
-        }
-        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.wakers.push(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-}
-
-impl fmt::Debug for SpansEnded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpansEnded")
-            .field("count", &self.count)
-            .finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{
-        pin::pin,
-        sync::{
-            Arc,
-            atomic::{AtomicUsize, Ordering},
-        },
-        task::{Context, Poll, Wake, Waker},
-        time::Duration,
-    };
-
     use super::{super::synthetic::span, *};
-
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    #[test]
-    fn a_waiting_future_is_woken_by_each_ended_span_and_completes_with_the_last() {
-        let (store, woken) = (
-            Arc::new(Store::default()),
-            Arc::new(Count(AtomicUsize::new(0))),
-        );
-        let waker = Waker::from(Arc::clone(&woken));
-        let mut cx = Context::from_waker(&waker);
-        let mut ended = pin!(SpansEnded {
-            store: Arc::clone(&store),
-            count: 2
-        });
-
-        assert!(ended.as_mut().poll(&mut cx).is_pending());
-        assert!(ended.as_mut().poll(&mut cx).is_pending());
-        store.end(span(1, 0, "shop", "a", [0, 1]).build());
-        assert_eq!(
-            woken.0.load(Ordering::SeqCst),
-            1,
-            "polling twice must not wake twice"
-        );
-        assert!(ended.as_mut().poll(&mut cx).is_pending());
-        store.end(span(2, 0, "shop", "b", [0, 1]).build());
-        assert_eq!(woken.0.load(Ordering::SeqCst), 2);
-        assert!(matches!(ended.poll(&mut cx), Poll::Ready(spans) if spans.len() == 2));
-    }
 
     #[test]
     fn a_span_is_open_until_it_ends() {
