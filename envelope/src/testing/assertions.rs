@@ -2,14 +2,16 @@ use opentelemetry::TraceId;
 
 use super::{Capture, difference::difference, expectation, outline, span};
 
-/// What a test says about a capture. All of these panic when it is not so, with all there is to know in the message.
+/// What a test says about a capture. All of these panic when it is not so, with all there is to
+/// know in the message.
 impl Capture {
-    /// Compares all ended spans with the [text of a trace](super#the-text-of-a-trace). Siblings compare in any order.
+    /// Compares all ended spans with the [text of a trace](super#the-text-of-a-trace). Siblings
+    /// compare in any order.
     ///
     /// # Panics
     ///
-    /// When they differ: the message has both, and the difference marked. When the text cannot be read: the message
-    /// names the line.
+    /// When they differ: the message has both, and the difference marked. When the text cannot be
+    /// read: the message names the line.
     ///
     /// ```
     /// use opentelemetry::{KeyValue, trace::{SpanKind, Status, TraceContextExt, Tracer}};
@@ -62,13 +64,26 @@ impl Capture {
             [id] => id,
             ref ids => {
                 let of = |id: &TraceId| {
-                    forest.roots().filter(|tree| tree.span().trace_id() == *id).map(outline::node).collect::<Vec<_>>()
+                    forest
+                        .roots()
+                        .filter(|tree| tree.span().trace_id() == *id)
+                        .map(outline::node)
+                        .collect::<Vec<_>>()
                 };
                 let traces: String = ids
                     .iter()
-                    .map(|id| format!("\ntrace {id}:\n{}", indented(&outline::text(&of(id), false))))
+                    .map(|id| {
+                        format!(
+                            "\ntrace {id}:\n{}",
+                            indented(&outline::text(&of(id), false))
+                        )
+                    })
                     .collect();
-                panic!("expected one trace, captured {}\n{traces}{}", ids.len(), self.still_open())
+                panic!(
+                    "expected one trace, captured {}\n{traces}{}",
+                    ids.len(),
+                    self.still_open()
+                )
             }
         }
     }
@@ -89,12 +104,21 @@ impl Capture {
     #[track_caller]
     pub fn assert_no_open_spans(&self) {
         let open = self.open_spans();
-        assert!(open.is_empty(), "expected no open spans, {} have not ended:\n{}", open.len(), span::list(&open));
+        assert!(
+            open.is_empty(),
+            "expected no open spans, {} have not ended:\n{}",
+            open.len(),
+            span::list(&open)
+        );
     }
 
     fn still_open(&self) -> String {
         let open = self.open_spans();
-        if open.is_empty() { String::new() } else { format!("\nstill open, so not compared:\n{}\n", span::list(&open)) }
+        if open.is_empty() {
+            String::new()
+        } else {
+            format!("\nstill open, so not compared:\n{}\n", span::list(&open))
+        }
     }
 }
 

@@ -1,10 +1,9 @@
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
 };
 
-use opentelemetry::{TraceId, global, trace::TracerProvider};
+use opentelemetry::{TraceId, trace::TracerProvider};
 use opentelemetry_sdk::{
     metrics::SdkMeterProvider,
     trace::{Sampler, SdkTracer, SdkTracerProvider, ShouldSample},
@@ -15,20 +14,20 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::{
     forest::Forest,
-    metrics::CapturedMetric,
     service::Service,
     span::{self, CapturedSpan},
-    store::{SpansEnded, Store},
+    store::Store,
 };
 use crate::Settings;
 
 /// Keeps the spans and metrics of any number of services in memory, for the assertions of a test.
 ///
-/// Clones share what they hold. Each service has its own providers, as it would in production; all write to the one
-/// capture, so that a test sees the whole trace. A span is there from the moment at which it ends, without a flush.
+/// Clones share what they hold. Each service has its own providers, as it would in production; all
+/// write to the one capture, so that a test sees the whole trace. A span is there from the moment
+/// at which it ends, without a flush.
 ///
-/// Spans are recorded as their parent's are, and roots always: [`with_sampler`](Self::with_sampler) chooses otherwise.
-/// `OTEL_*` variables have no influence.
+/// Spans are recorded as their parent's are, and roots always: [`with_sampler`](Self::with_sampler)
+/// chooses otherwise. `OTEL_*` variables have no influence.
 ///
 /// ```
 /// use opentelemetry::trace::{Tracer, TraceContextExt};
@@ -46,11 +45,11 @@ use crate::Settings;
 /// ```
 #[derive(Clone)]
 pub struct Capture {
-    inner: Arc<Inner>,
+    pub(super) inner: Arc<Inner>,
 }
 
-struct Inner {
-    store: Arc<Store>,
+pub(super) struct Inner {
+    pub(super) store: Arc<Store>,
     sampler: Box<dyn ShouldSample>,
     services: Mutex<Vec<Service>>,
 }
@@ -75,11 +74,18 @@ impl Capture {
     /// ```
     #[must_use]
     pub fn with_sampler(sampler: impl ShouldSample + 'static) -> Self {
-        let inner = Inner { store: Arc::default(), sampler: Box::new(sampler), services: Mutex::default() };
-        Self { inner: Arc::new(inner) }
+        let inner = Inner {
+            store: Arc::default(),
+            sampler: Box::new(sampler),
+            services: Mutex::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
-    /// Settings for an adapter's producer or consumer in `service`: its providers are this capture's.
+    /// Settings for an adapter's producer or consumer in `service`: its providers are this
+    /// capture's.
     ///
     /// ```
     /// use traced_envelope::testing::Capture;
@@ -91,7 +97,10 @@ impl Capture {
     /// ```
     #[must_use]
     pub fn settings(&self, service: &str) -> Settings {
-        Settings::default().tracer_provider(self.tracer_provider(service)).meter_provider(self.meter_provider(service))
+        Settings::default()
+            .tracer_provider(self.tracer_provider(service))
+            .meter_provider(self.meter_provider(service))
+            .propagator(crate::propagation::W3cPropagator::new())
     }
 
     /// A tracer for a handler's own spans in `service`. Its scope is named after the service.
@@ -100,7 +109,8 @@ impl Capture {
         self.tracer_provider(service).tracer(service.to_owned())
     }
 
-    /// The tracer provider of `service`: one for each name, whose resource has it as `service.name`.
+    /// The tracer provider of `service`: one for each name, whose resource has it as
+    /// `service.name`.
     #[must_use]
     pub fn tracer_provider(&self, service: &str) -> SdkTracerProvider {
         self.service(service, |service| service.tracer_provider().clone())
@@ -132,33 +142,6 @@ impl Capture {
         tracing_opentelemetry::layer().with_tracer(self.tracer(service))
     }
 
-    /// Makes `service` of this capture the process-wide tracer and meter provider, for code that uses the globals.
-    ///
-    /// Once a process, for good: tests that run in parallel would take each other's spans. Keep the capture in a
-    /// `static` that all of them share, or better, hand [`settings`](Self::settings) to what is under test. A second
-    /// call with the same capture and service does nothing.
-    ///
-    /// # Panics
-    ///
-    /// When another capture, or another service, is installed already.
-    #[track_caller]
-    pub fn install(&self, service: &str) {
-        static INSTALLED: OnceLock<(Capture, String)> = OnceLock::new();
-        let mut first = false;
-        let (capture, installed) = INSTALLED.get_or_init(|| {
-            first = true;
-            global::set_tracer_provider(self.tracer_provider(service));
-            global::set_meter_provider(self.meter_provider(service));
-            (self.clone(), service.to_owned())
-        });
-        let same = Arc::ptr_eq(&capture.inner, &self.inner) && installed == service;
-        assert!(
-            first || same,
-            "cannot install the capture for {service:?}: one for {installed:?} is installed in this process already, and \
-             the globals are shared by all its tests; share one capture in a `static`, or use `Capture::settings`"
-        );
-    }
-
     /// All ended spans, in the order in which they ended.
     #[must_use]
     pub fn spans(&self) -> Vec<CapturedSpan> {
@@ -183,6 +166,14 @@ impl Capture {
     }
 
     /// The one ended span with this name.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// capture.tracer("shop").in_span("checkout", |_| ());
+    /// assert_eq!(capture.span("checkout").service(), "shop");
+    /// ```
     ///
     /// # Panics
     ///
@@ -215,76 +206,27 @@ impl Capture {
         self.forest().trace_ids()
     }
 
-    /// Everything measured so far, one entry for each instrument, service and set of attributes.
-    #[must_use]
-    pub fn metrics(&self) -> Vec<CapturedMetric> {
-        self.services().iter().flat_map(Service::metrics).collect()
-    }
-
-    /// The one time series of the instrument with this name.
-    ///
-    /// # Panics
-    ///
-    /// When there is none, or more than one; the message lists what there is.
-    #[must_use]
-    #[track_caller]
-    pub fn metric(&self, name: &str) -> CapturedMetric {
-        let metrics = self.metrics();
-        let mut named = metrics.iter().filter(|metric| metric.name() == name);
-        match (named.next(), named.next()) {
-            (Some(metric), None) => metric.clone(),
-            _ => panic!(
-                "expected one time series of {name:?}, measured were:\n{}",
-                metrics.iter().map(CapturedMetric::line).collect::<Vec<_>>().join("\n")
-            ),
-        }
-    }
-
     /// Forgets all ended spans and everything measured. Open spans stay: they will still end.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// capture.tracer("shop").in_span("warm up", |_| ());
+    /// capture.clear();
+    /// assert!(capture.spans().is_empty());
+    /// ```
     pub fn clear(&self) {
         self.inner.store.clear();
         self.services().iter().for_each(Service::clear_metrics);
     }
 
-    /// Blocks until at least `count` spans have ended since the last [`clear`](Self::clear), and returns them.
-    ///
-    /// # Panics
-    ///
-    /// When `timeout` passes first; the message lists what has ended and what is still open.
-    #[track_caller]
-    pub fn wait_for(&self, count: usize, timeout: Duration) -> Vec<CapturedSpan> {
-        if !self.inner.store.wait_for(count, timeout) {
-            panic!(
-                "waited {timeout:?} for {count} spans\nended:\n{}\nstill open:\n{}",
-                span::list(&self.spans()),
-                span::list(&self.open_spans())
-            );
-        }
-        self.spans()
-    }
-
-    /// Like [`wait_for`](Self::wait_for), for asynchronous tests on any runtime. It has no time limit of its own: wrap
-    /// it in the runtime's.
-    ///
-    /// ```
-    /// # use futures_util::FutureExt;
-    /// use opentelemetry::trace::Tracer;
-    /// use traced_envelope::testing::Capture;
-    ///
-    /// # async fn test() {
-    /// let capture = Capture::new();
-    /// let ended = capture.spans_ended(1);
-    /// capture.tracer("shop").in_span("checkout", |_| ());
-    /// assert_eq!(ended.await.len(), 1);
-    /// # }
-    /// # test().now_or_never().unwrap();
-    /// ```
-    pub fn spans_ended(&self, count: usize) -> SpansEnded {
-        SpansEnded { store: Arc::clone(&self.inner.store), count }
-    }
-
     fn service<T>(&self, name: &str, read: impl FnOnce(&Service) -> T) -> T {
-        let mut services = self.inner.services.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut services = self
+            .inner
+            .services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(service) = services.iter().find(|service| service.name() == name) {
             return read(service);
         }
@@ -294,8 +236,12 @@ impl Capture {
         value
     }
 
-    fn services(&self) -> Vec<Service> {
-        self.inner.services.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(super) fn services(&self) -> Vec<Service> {
+        self.inner
+            .services
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
@@ -307,6 +253,9 @@ impl Default for Capture {
 
 impl fmt::Debug for Capture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Capture").field("ended", &self.spans().len()).field("open", &self.open_spans().len()).finish()
+        f.debug_struct("Capture")
+            .field("ended", &self.spans().len())
+            .field("open", &self.open_spans().len())
+            .finish()
     }
 }

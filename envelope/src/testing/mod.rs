@@ -1,7 +1,8 @@
 //! Sees the traces that a test makes, says what is wrong with them, and draws them.
 //!
-//! For tests of your own: hand a [`Capture`]'s settings to producers and consumers, its tracers to the code around
-//! them, and compare the trace with a drawing of it. For people: a [`Waterfall`] of the same spans, as text or SVG.
+//! For tests of your own: hand a [`Capture`]'s settings to producers and consumers, its tracers to
+//! the code around them, and compare the trace with a drawing of it. For people: a [`Waterfall`] of
+//! the same spans, as text or SVG.
 //!
 //! ```
 //! use opentelemetry::trace::{SpanKind, Tracer};
@@ -24,8 +25,8 @@
 //!
 //! # The text of a trace
 //!
-//! A line for each span, children below their parent and further to the right. Box characters (`│ ├ └ ─`) are
-//! decoration, spaces do. Columns are separated by two or more spaces:
+//! A line for each span, children below their parent and further to the right. Box characters (`│ ├
+//! └ ─`) are decoration, spaces do. Columns are separated by two or more spaces:
 //!
 //! | column | |
 //! |---|---|
@@ -37,17 +38,20 @@
 //! | `⇠ remote parent`, `⇠ missing parent` | its parent was not captured: it came over the wire, or it has not ended |
 //! | `{key=value, key=value}` | attributes that it has, among others |
 //!
-//! Siblings, and whole traces, compare in any order. A [`Forest`]'s `Display` writes this text: print it once, read it,
-//! and paste it into the test.
+//! Siblings, and whole traces, compare in any order. A [`Forest`]'s `Display` writes this text:
+//! print it once, read it, and paste it into the test.
 //!
-//! Assertions panic, as assertions do. Nothing else in here does, except where a `# Panics` section says so.
+//! Assertions panic, as assertions do. Nothing else in here does, except where a `# Panics` section
+//! says so.
 
 mod assertions;
 mod capture;
 mod difference;
 mod expectation;
 mod forest;
+mod install;
 mod metrics;
+mod notes;
 mod outline;
 mod service;
 mod span;
@@ -55,12 +59,15 @@ mod store;
 mod svg;
 #[cfg(test)]
 mod synthetic;
+mod terminal;
 mod timeline;
+mod waiting;
 mod waterfall;
+mod words;
 
 pub use capture::Capture;
 pub use forest::{Forest, Tree};
 pub use metrics::CapturedMetric;
 pub use span::CapturedSpan;
-pub use store::SpansEnded;
+pub use waiting::SpansEnded;
 pub use waterfall::{Colour, Waterfall};

@@ -14,7 +14,8 @@ use super::{
     store::{Recorder, Store},
 };
 
-/// The providers of one service. They know the store, never the capture: a cycle would keep both for ever.
+/// The providers of one service. They know the store, never the capture: a cycle would keep both
+/// for ever.
 #[derive(Clone)]
 pub(super) struct Service {
     name: Arc<str>,
@@ -32,7 +33,12 @@ impl Service {
             .with_span_limits(SpanLimits::default())
             .with_resource(resource(&name))
             .build();
-        Self { metrics: MetricStore::new(Arc::clone(&name)), name, tracer_provider, meter_provider: OnceLock::new() }
+        Self {
+            metrics: MetricStore::new(Arc::clone(&name)),
+            name,
+            tracer_provider,
+            meter_provider: OnceLock::new(),
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -47,9 +53,13 @@ impl Service {
     pub(super) fn meter_provider(&self) -> &SdkMeterProvider {
         self.meter_provider.get_or_init(|| {
             // Collected by hand; a day is longer than any test.
-            let reader =
-                PeriodicReader::builder(self.metrics.clone()).with_interval(Duration::from_secs(86_400)).build();
-            SdkMeterProvider::builder().with_reader(reader).with_resource(resource(&self.name)).build()
+            let reader = PeriodicReader::builder(self.metrics.clone())
+                .with_interval(Duration::from_secs(86_400))
+                .build();
+            SdkMeterProvider::builder()
+                .with_reader(reader)
+                .with_resource(resource(&self.name))
+                .build()
         })
     }
 
@@ -65,12 +75,15 @@ impl Service {
 
     fn collect(&self) {
         if let Some(provider) = self.meter_provider.get() {
-            // Fails only after the test has shut its provider down, which collected for the last time.
+            // Fails only after the test has shut its provider down, which collected for the last
+            // time.
             let _ = provider.force_flush();
         }
     }
 }
 
 fn resource(service: &str) -> Resource {
-    Resource::builder_empty().with_service_name(service.to_owned()).build()
+    Resource::builder_empty()
+        .with_service_name(service.to_owned())
+        .build()
 }

@@ -12,8 +12,8 @@ use opentelemetry_sdk::trace::SpanData;
 
 /// One span as it was when it ended, and the service that made it.
 ///
-/// A [`Capture`](super::Capture) hands these out. They can be made from the SDK's [`SpanData`] too, to draw spans
-/// that came from elsewhere.
+/// A [`Capture`](super::Capture) hands these out. They can be made from the SDK's [`SpanData`] too,
+/// to draw spans that came from elsewhere.
 ///
 /// ```
 /// use opentelemetry::{KeyValue, trace::{Span, SpanKind, Tracer}};
@@ -44,7 +44,10 @@ pub struct CapturedSpan {
 impl CapturedSpan {
     /// Makes a span of `service` from the SDK's data.
     pub fn new(service: impl Into<Arc<str>>, data: SpanData) -> Self {
-        Self { service: service.into(), data: Arc::new(data) }
+        Self {
+            service: service.into(),
+            data: Arc::new(data),
+        }
     }
 
     /// The name.
@@ -97,7 +100,8 @@ impl CapturedSpan {
         &self.data.attributes
     }
 
-    /// The value of one attribute; the last one where the key was set repeatedly, as a backend would show it.
+    /// The value of one attribute; the last one where the key was set repeatedly, as a backend
+    /// would show it.
     pub fn attribute(&self, key: &str) -> Option<&Value> {
         self.data
             .attributes
@@ -134,7 +138,10 @@ impl CapturedSpan {
 
     /// How long it took; zero where the clock went backwards.
     pub fn duration(&self) -> Duration {
-        self.data.end_time.duration_since(self.data.start_time).unwrap_or_default()
+        self.data
+            .end_time
+            .duration_since(self.data.start_time)
+            .unwrap_or_default()
     }
 
     /// The instrumentation scope: name, version and schema URL.
@@ -147,7 +154,8 @@ impl CapturedSpan {
         self.data.span_context.trace_flags()
     }
 
-    /// Whether it was sampled. A span that is recorded only (`SamplingDecision::RecordOnly`) is captured, but was not.
+    /// Whether it was sampled. A span that is recorded only (`SamplingDecision::RecordOnly`) is
+    /// captured, but was not.
     pub fn is_sampled(&self) -> bool {
         self.data.span_context.is_sampled()
     }
@@ -165,7 +173,10 @@ impl CapturedSpan {
 
 impl fmt::Debug for CapturedSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CapturedSpan").field("service", &self.service).field("data", &self.data).finish()
+        f.debug_struct("CapturedSpan")
+            .field("service", &self.service)
+            .field("data", &self.data)
+            .finish()
     }
 }
 
@@ -219,12 +230,20 @@ mod tests {
 
     #[test]
     fn a_clock_that_went_backwards_gives_no_time() {
-        assert_eq!(span(1, 0, "shop", "checkout", [5, 0]).build().duration().as_micros(), 0);
+        assert_eq!(
+            span(1, 0, "shop", "checkout", [5, 0])
+                .build()
+                .duration()
+                .as_micros(),
+            0
+        );
     }
 
     #[test]
     fn only_a_link_to_the_parent_in_the_same_trace_is_one() {
-        let child = span(2, 1, "shop", "process", [0, 5]).kind(SpanKind::Consumer).build();
+        let child = span(2, 1, "shop", "process", [0, 5])
+            .kind(SpanKind::Consumer)
+            .build();
         assert!(child.is_link_to_parent(&context(TRACE, 1)));
         assert!(!child.is_link_to_parent(&context(7, 1)));
         assert!(!child.is_link_to_parent(&context(TRACE, 3)));

@@ -1,9 +1,6 @@
 use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::Waker,
     time::Duration,
 };
 
@@ -23,15 +20,16 @@ pub(super) struct Store {
 }
 
 #[derive(Debug, Default)]
-struct State {
+pub(super) struct State {
     open: Vec<CapturedSpan>,
-    ended: Vec<CapturedSpan>,
-    wakers: Vec<Waker>,
+    pub(super) ended: Vec<CapturedSpan>,
+    pub(super) wakers: Vec<Waker>,
 }
 
 impl Store {
-    // A test that panics while it holds the lock must not hide its own message behind a poisoned lock.
-    fn state(&self) -> MutexGuard<'_, State> {
+    // A test that panics while it holds the lock must not hide its own message behind a poisoned
+    // lock.
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -49,7 +47,9 @@ impl Store {
 
     /// Blocks until `count` spans have ended; whether they did in time.
     pub(super) fn wait_for(&self, count: usize, timeout: Duration) -> bool {
-        let waited = self.ended.wait_timeout_while(self.state(), timeout, |state| state.ended.len() < count);
+        let waited = self
+            .ended
+            .wait_timeout_while(self.state(), timeout, |state| state.ended.len() < count);
         waited.unwrap_or_else(PoisonError::into_inner).0.ended.len() >= count
     }
 
@@ -57,9 +57,11 @@ impl Store {
         self.state().open.push(span);
     }
 
-    fn end(&self, span: CapturedSpan) {
+    pub(super) fn end(&self, span: CapturedSpan) {
         let mut state = self.state();
-        state.open.retain(|open| open.span_context() != span.span_context());
+        state
+            .open
+            .retain(|open| open.span_context() != span.span_context());
         state.ended.push(span);
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
@@ -85,12 +87,14 @@ impl Recorder {
 impl SpanProcessor for Recorder {
     fn on_start(&self, span: &mut Span, _cx: &opentelemetry::Context) {
         if let Some(data) = span.exported_data().filter(|_| span.is_recording()) {
-            self.store.started(CapturedSpan::new(Arc::clone(&self.service), data));
+            self.store
+                .started(CapturedSpan::new(Arc::clone(&self.service), data));
         }
     }
 
     fn on_end(&self, span: SpanData) {
-        self.store.end(CapturedSpan::new(Arc::clone(&self.service), span));
+        self.store
+            .end(CapturedSpan::new(Arc::clone(&self.service), span));
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -102,72 +106,9 @@ impl SpanProcessor for Recorder {
     }
 }
 
-/// Completes as soon as a number of spans have ended: [`Capture::spans_ended`](super::Capture::spans_ended).
-#[must_use = "futures do nothing unless polled"]
-pub struct SpansEnded {
-    pub(super) store: Arc<Store>,
-    pub(super) count: usize,
-}
-
-impl Future for SpansEnded {
-    type Output = Vec<CapturedSpan>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.store.state();
-        if state.ended.len() >= self.count {
-            return Poll::Ready(state.ended.clone());
-        }
-        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            state.wakers.push(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-}
-
-impl fmt::Debug for SpansEnded {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpansEnded").field("count", &self.count).finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::{
-        pin::pin,
-        sync::{
-            Arc,
-            atomic::{AtomicUsize, Ordering},
-        },
-        task::{Context, Poll, Wake, Waker},
-        time::Duration,
-    };
-
     use super::{super::synthetic::span, *};
-
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    #[test]
-    fn a_waiting_future_is_woken_by_each_ended_span_and_completes_with_the_last() {
-        let (store, woken) = (Arc::new(Store::default()), Arc::new(Count(AtomicUsize::new(0))));
-        let waker = Waker::from(Arc::clone(&woken));
-        let mut cx = Context::from_waker(&waker);
-        let mut ended = pin!(SpansEnded { store: Arc::clone(&store), count: 2 });
-
-        assert!(ended.as_mut().poll(&mut cx).is_pending());
-        assert!(ended.as_mut().poll(&mut cx).is_pending());
-        store.end(span(1, 0, "shop", "a", [0, 1]).build());
-        assert_eq!(woken.0.load(Ordering::SeqCst), 1, "polling twice must not wake twice");
-        assert!(ended.as_mut().poll(&mut cx).is_pending());
-        store.end(span(2, 0, "shop", "b", [0, 1]).build());
-        assert_eq!(woken.0.load(Ordering::SeqCst), 2);
-        assert!(matches!(ended.poll(&mut cx), Poll::Ready(spans) if spans.len() == 2));
-    }
 
     #[test]
     fn a_span_is_open_until_it_ends() {
@@ -175,10 +116,21 @@ mod tests {
         store.started(span(1, 0, "shop", "a", [0, 0]).build());
         store.started(span(2, 0, "shop", "b", [0, 0]).build());
         store.end(span(1, 0, "shop", "a", [0, 1]).build());
-        assert_eq!(store.open().iter().map(CapturedSpan::name).collect::<Vec<_>>(), ["b"]);
+        assert_eq!(
+            store
+                .open()
+                .iter()
+                .map(CapturedSpan::name)
+                .collect::<Vec<_>>(),
+            ["b"]
+        );
         store.clear();
         assert!(store.ended().is_empty());
-        assert_eq!(store.open().len(), 1, "clearing forgets what has ended, not what still will");
+        assert_eq!(
+            store.open().len(),
+            1,
+            "clearing forgets what has ended, not what still will"
+        );
     }
 
     #[test]

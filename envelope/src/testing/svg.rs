@@ -1,11 +1,26 @@
-use std::{collections::HashMap, fmt::Write};
+#![expect(
+    clippy::suboptimal_flops,
+    reason = "pixels: sums that can be read, not the last bit"
+)]
+
+mod columns;
+mod frame;
+mod shapes;
+
+use std::{
+    collections::HashMap,
+    fmt::{self, Write},
+};
 
 use opentelemetry::{SpanId, TraceId};
+
+use columns::{Columns, indent};
 
 use super::{
     outline::one_line,
     span::kind_name,
-    timeline::{Row, Timeline, short, truncated},
+    timeline::{Row, Timeline},
+    words::{short, truncated},
 };
 
 // Everything is measured in pixels. No monospace font in use is wider than `CHAR` at this size.
@@ -18,46 +33,58 @@ const GAP: f64 = 20.0;
 const INDENT: f64 = 16.0;
 const WIDTH: f64 = 1280.0;
 /// Title, facts and scale of a trace.
-const HEADER: f64 = 66.0;
+const HEADER: f64 = 56.0;
 /// Deeper rows are drawn as deep as this: names need room.
 const DEEPEST: usize = 16;
 
-/// Colours that keep their distance from each other, and from black and white: one set serves light and dark. Red is
-/// for errors.
-const SERVICES: [&str; 8] = ["#3b7dd8", "#d98324", "#2f9e6e", "#9467c9", "#1b9aaa", "#c2548f", "#8a8f2a", "#a0714f"];
-
-const STYLE: &str = "\
-text{font:12px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono','Liberation Mono',monospace;fill:#1f2328}\
-.page{fill:#ffffff}.stripe{fill:#f6f8fa}.title{font-weight:bold;font-size:14px}.quiet,.tick{fill:#656d76}\
-.tick{font-size:10px}.grid{stroke:#d8dee4}.tree,.hop{stroke:#8c959f;fill:none}.wait{fill-opacity:.28}\
-.error{fill:#cf222e}.failed{stroke:#cf222e;stroke-width:2}.link{stroke:#57606a;fill:none;stroke-dasharray:4 3;stroke-width:1.3}\
-.head{fill:#57606a}\
-@media(prefers-color-scheme:dark){text{fill:#e6edf3}.page{fill:#0d1117}.stripe{fill:#151b23}.quiet,.tick{fill:#9198a1}\
-.grid{stroke:#30363d}.tree,.hop{stroke:#6e7681}.error{fill:#ff7b72}.failed{stroke:#ff7b72}.link{stroke:#a8b1bb}.head{fill:#a8b1bb}}";
+/// Colours that keep their distance from each other, and from black and white: one set serves light
+/// and dark. Red is for errors.
+const SERVICES: [&str; 8] = [
+    "#3b7dd8", "#d98324", "#2f9e6e", "#9467c9", "#1b9aaa", "#c2548f", "#8a8f2a", "#a0714f",
+];
 
 /// Draws timelines as one document.
 pub(super) fn document(timelines: &[Timeline<'_>], services: &[&str]) -> String {
     let columns = Columns::new(timelines);
     let rows: usize = timelines.iter().map(|timeline| timeline.rows.len()).sum();
     let sections = timelines.len() as f64;
-    let height = 2.0 * MARGIN + sections * HEADER + rows as f64 * ROW + (sections - 1.0).max(0.0) * GAP;
-    let mut drawing = Drawing { svg: String::new(), columns, services, places: HashMap::new() };
+    let height =
+        2.0 * MARGIN + sections * HEADER + rows as f64 * ROW + (sections - 1.0).max(0.0) * GAP;
+    let id = timelines
+        .first()
+        .map_or("empty".to_owned(), |timeline| timeline.trace_id.to_string());
+    let mut drawing = Drawing {
+        svg: String::new(),
+        id,
+        columns,
+        services,
+        places: HashMap::new(),
+    };
     drawing.open(timelines, height.max(2.0 * MARGIN + ROW));
     if timelines.is_empty() {
-        drawing.text(MARGIN, MARGIN + ROW / 2.0, "quiet", "no spans");
+        drawing.text(MARGIN, MARGIN + ROW / 2.0, " class=\"quiet\"", "no spans");
     }
     let mut top = MARGIN;
     for timeline in timelines {
-        drawing.header(timeline, top);
-        top += HEADER;
-        for row in &timeline.rows {
-            drawing.places.insert(key(row), Place { y: top + ROW / 2.0, start: row.start, end: row.end });
-            top += ROW;
+        let rows_top = top + HEADER;
+        for (index, row) in timeline.rows.iter().enumerate() {
+            let y = rows_top + (index as f64 + 0.5) * ROW;
+            drawing.stripe(index, y);
+            drawing.places.insert(
+                key(row),
+                Place {
+                    y,
+                    start: row.start,
+                    end: row.end,
+                },
+            );
         }
-        top += GAP;
+        // Behind the bars, above the stripes.
+        drawing.header(timeline, top);
+        top = rows_top + timeline.rows.len() as f64 * ROW + GAP;
     }
     let all = || timelines.iter().flat_map(|timeline| &timeline.rows);
-    all().enumerate().for_each(|(index, row)| drawing.row(index, row));
+    all().for_each(|row| drawing.row(row));
     // Above the bars, whichever they cross.
     all().for_each(|row| drawing.links(row));
     drawing.svg.push_str("</svg>\n");
@@ -68,55 +95,19 @@ fn key(row: &Row<'_>) -> (TraceId, SpanId) {
     (row.span.trace_id(), row.span.span_id())
 }
 
-/// Left edges of the columns; of the durations, the right one.
-struct Columns {
-    service: f64,
-    label: f64,
-    chart: f64,
-    chart_end: f64,
-    duration_end: f64,
-    notes: f64,
-    note_chars: usize,
-}
-
-impl Columns {
-    fn new(timelines: &[Timeline<'_>]) -> Self {
-        let rows = || timelines.iter().flat_map(|timeline| &timeline.rows);
-        let widest = |cell: &dyn Fn(&Row<'_>) -> usize| rows().map(cell).max().unwrap_or_default();
-        let service_chars = widest(&|row| row.span.service().chars().count()).min(16) as f64;
-        let label = rows().map(|row| indent(row) + name_chars(row) as f64 * CHAR).fold(0.0, f64::max).min(330.0);
-        let note_chars = widest(&|row| notes(row).chars().count()).min(40);
-        let label_start = MARGIN + 14.0 + service_chars * CHAR + GAP;
-        let notes = WIDTH - MARGIN - note_chars as f64 * CHAR;
-        let duration_end = notes - GAP * 0.6;
-        let chart_end = duration_end - 9.0 * CHAR;
-        Self {
-            service: MARGIN,
-            label: label_start,
-            chart: label_start + label + GAP,
-            chart_end,
-            duration_end,
-            notes,
-            note_chars,
-        }
-    }
-
-    fn x(&self, fraction: f64) -> f64 {
-        self.chart + fraction * (self.chart_end - self.chart)
-    }
-}
-
-fn indent(row: &Row<'_>) -> f64 {
-    row.depth.min(DEEPEST) as f64 * INDENT
-}
-
-fn name_chars(row: &Row<'_>) -> usize {
-    one_line(row.span.name()).chars().count() + if row.span.is_error() { 2 } else { 0 }
-}
-
+/// The notes, and the links as long as they fit a line: arrows show where they lead.
 fn notes(row: &Row<'_>) -> String {
-    let links = row.links.iter().map(|(_, text)| format!("⇢ {text}"));
-    row.notes.iter().cloned().chain(links).collect::<Vec<_>>().join(", ")
+    let links = match row.links.as_slice() {
+        [] => None,
+        [(_, text)] => Some(format!("⇢ {text}")),
+        links => Some(format!("⇢ links {} spans", links.len())),
+    };
+    row.notes
+        .iter()
+        .cloned()
+        .chain(links)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// Where the bar of a span is, for what leads to it.
@@ -129,40 +120,149 @@ struct Place {
 
 struct Drawing<'a> {
     svg: String,
+    /// Several drawings can stand in one page, and element ids are the page's.
+    id: String,
     columns: Columns,
     services: &'a [&'a str],
     places: HashMap<(TraceId, SpanId), Place>,
 }
 
 impl Drawing<'_> {
-    // Writing to a string cannot fail.
-    fn line(&mut self, element: std::fmt::Arguments<'_>) {
+    fn line(&mut self, element: fmt::Arguments<'_>) {
+        // Infallible: it is a string.
         let _ = writeln!(self.svg, "{element}");
     }
 
-    fn open(&mut self, timelines: &[Timeline<'_>], height: f64) {
-        // Several drawings can stand in one page, and ids are the page's.
-        let id = timelines.first().map_or("empty".to_owned(), |timeline| timeline.trace_id.to_string());
-        let facts: Vec<_> = timelines
-            .iter()
-            .map(|timeline| format!("trace {}: {}, {}", timeline.trace_id, short(timeline.duration), timeline.counts()))
-            .collect();
-        let title = if timelines.len() == 1 {
-            "Waterfall of one trace".to_owned()
-        } else {
-            format!("Waterfall of {} traces", timelines.len())
+    fn text(&mut self, x: f64, y: f64, attributes: &str, text: &str) {
+        // Digits and capitals are centred a third of the font's size above the base line.
+        self.line(format_args!(
+            "<text x=\"{x:.1}\" y=\"{:.1}\"{attributes}>{}</text>",
+            y + FONT / 3.0,
+            escape(text)
+        ));
+    }
+
+    /// Leads the eye from a name to its bar.
+    fn stripe(&mut self, index: usize, y: f64) {
+        if index.is_multiple_of(2) {
+            let (x, top, width) = (MARGIN / 2.0, y - ROW / 2.0, WIDTH - MARGIN);
+            self.line(format_args!(
+                "<rect class=\"stripe\" x=\"{x}\" y=\"{top}\" width=\"{width}\" height=\"{ROW}\" rx=\"4\"/>"
+            ));
+        }
+    }
+
+    fn row(&mut self, row: &Row<'_>) {
+        let Some(&Place { y, .. }) = self.places.get(&key(row)) else {
+            return;
         };
+        let Columns {
+            service,
+            label,
+            duration_end,
+            notes: notes_start,
+            note_chars,
+            ..
+        } = self.columns;
+        let colour = self.colour(row.span.service());
+        self.line(format_args!("<g><title>{}</title>", escape(&tooltip(row))));
         self.line(format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-labelledby=\"title-{id} desc-{id}\">"
+            "<circle cx=\"{}\" cy=\"{y}\" r=\"4\" fill=\"{colour}\"/>",
+            service + 4.0
         ));
-        self.line(format_args!(
-            "<title id=\"title-{id}\">{title}</title>\n<desc id=\"desc-{id}\">{}</desc>",
-            escape(&facts.join("; "))
-        ));
-        self.line(format_args!("<style>{STYLE}</style>"));
-        self.line(format_args!(
-            "<defs><marker id=\"arrow-{id}\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"7\" markerHeight=\"7\" orient=\"auto\"><path class=\"head\" d=\"M0 0L8 4L0 8z\"/></marker></defs>"
-        ));
-        self.line(format_args!("<rect class=\"page\" width=\"{WIDTH}\" height=\"{height}\" rx=\"8\"/>"));
+        self.text(
+            service + 14.0,
+            y,
+            "",
+            &truncated(&one_line(row.span.service()), 16),
+        );
+        self.branch(row, y);
+        let room = ((self.columns.chart - GAP - label - indent(row)) / CHAR).max(4.0) as usize;
+        let name = one_line(row.span.name());
+        if row.span.is_error() {
+            self.text(
+                label + indent(row),
+                y,
+                " class=\"error\"",
+                &format!("{} ✗", truncated(&name, room.saturating_sub(2))),
+            );
+        } else {
+            self.text(label + indent(row), y, "", &truncated(&name, room));
+        }
+        self.bar(row, y, colour);
+        self.text(
+            duration_end,
+            y,
+            " text-anchor=\"end\"",
+            &short(row.span.duration()),
+        );
+        let class = if row.span.is_error() {
+            " class=\"error\""
+        } else {
+            " class=\"quiet\""
+        };
+        self.text(notes_start, y, class, &truncated(&notes(row), note_chars));
+        self.svg.push_str("</g>\n");
+    }
+
+    fn colour(&self, service: &str) -> &'static str {
+        let place = self
+            .services
+            .iter()
+            .position(|known| *known == service)
+            .unwrap_or_default();
+        SERVICES
+            .get(place % SERVICES.len())
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+/// What the pointer shows: all that had no room.
+fn tooltip(row: &Row<'_>) -> String {
+    let span = row.span;
+    let links = row.links.iter().map(|(_, text)| format!("⇢ {text}"));
+    let facts = [
+        one_line(span.name()),
+        one_line(span.service()),
+        kind_name(&span.kind()).to_owned(),
+        short(span.duration()),
+    ];
+    facts
+        .into_iter()
+        .chain(row.notes.iter().cloned())
+        .chain(links)
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+/// Text as XML has it. What XML cannot have at all is left out already: texts are single lines
+/// here.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            // The two characters beyond the control characters that XML forbids.
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escape;
+
+    #[test]
+    fn text_cannot_become_markup() {
+        assert_eq!(
+            escape("<a b=\"c\">&'\u{ffff}"),
+            "&lt;a b=&quot;c&quot;&gt;&amp;'\u{fffd}"
+        );
     }
 }

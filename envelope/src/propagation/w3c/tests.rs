@@ -185,18 +185,17 @@ fn the_random_flag_is_restored_where_the_sdk_lost_it() {
         let span = provider.tracer("test").start_with_context("child", &parent);
         let child = opentelemetry::trace::Span::span_context(&span).clone();
 
-        let context = restore_random(context, &span_context, &child);
+        let context = restore_random(context.with_span(span), &span_context);
         let carried = context.get::<Carried>().unwrap();
         assert_eq!(carried.random, added, "{flags} {sampler:?}");
-        let sent = injected(&context.with_span(span));
+        let sent = injected(&context);
         let expected = format!("00-{}-{}-{expected}", child.trace_id(), child.span_id());
         assert_eq!(sent[TRACEPARENT], expected, "{flags} {sampler:?}");
         assert_eq!(sent[TRACESTATE], "a@@b=1", "{flags} {sampler:?}");
 
         // A trace of its own is not random because the message's was.
         let root = provider.tracer("test").start_with_context("root", &Context::new());
-        let root = opentelemetry::trace::Span::span_context(&root).clone();
-        let context = restore_random(Context::new(), &span_context, &root);
+        let context = restore_random(Context::new().with_span(root), &span_context);
         assert!(context.get::<Carried>().is_none());
     }
 }
