@@ -1,6 +1,7 @@
 //! Does what a plan says about packages: names them, asks, installs, and names what stays behind.
 
 use std::{
+    fs,
     io::{self, BufRead as _, IsTerminal as _, Write as _},
     path::Path,
     process::{Command, Stdio},
@@ -22,14 +23,15 @@ pub(crate) fn install(plan: &Plan, kind: &Kind, yes: bool, steps: &Steps) -> Res
         if let Err(error) = &updated {
             steps.say(error);
         }
-        let units = units_to_come(kind);
+        let (units, users) = (units_to_come(kind), users());
         let new = package_by_apt(package, yes, steps)?;
         disable(&units, steps);
-        left_behind(package, &new, steps);
+        left_behind(package, &new, &users, steps);
     }
     if let Some(package) = plan.python {
+        let users = users();
         match package_by_apt(package, yes, steps) {
-            Ok(new) => left_behind(package, &new, steps),
+            Ok(new) => left_behind(package, &new, &users, steps),
             Err(error) => steps.say(&format!(
                 "{error}; the tests with partners in Python will say that they did not run"
             )),
@@ -125,11 +127,34 @@ fn disable(units: &[&str], steps: &Steps) {
     }
 }
 
-fn left_behind(package: &str, new: &[String], steps: &Steps) {
-    steps.say(&format!("left behind: {}", new.join(" ")));
+fn left_behind(package: &str, new: &[String], users_before: &[String], steps: &Steps) {
     steps.say(&format!(
-        "`apt-get purge --auto-remove {package}` takes them away again"
+        "left behind: {} packages, {}",
+        new.len(),
+        new.join(" ")
     ));
+    let new_users: Vec<_> = users()
+        .into_iter()
+        .filter(|user| !users_before.contains(user))
+        .collect();
+    if !new_users.is_empty() {
+        steps.say(&format!(
+            "left behind: system users, {}",
+            new_users.join(" ")
+        ));
+    }
+    steps.say(&format!(
+        "`apt-get purge --auto-remove {package}` takes the packages away again"
+    ));
+}
+
+fn users() -> Vec<String> {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    users
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, _)| name.to_owned())
+        .collect()
 }
 
 #[cfg(test)]
