@@ -2,7 +2,7 @@
 
 use std::{
     hash::{BuildHasher as _, Hasher as _, RandomState},
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, TcpStream},
 };
 
 use anyhow::{Context as _, Result};
@@ -15,8 +15,14 @@ const RANGE: std::ops::Range<u16> = 10_000..30_000;
 pub(crate) fn free_port() -> Result<u16> {
     (0..100)
         .map(|_| random_port())
-        .find(|port| TcpListener::bind((Ipv4Addr::UNSPECIFIED, *port)).is_ok())
+        .find(|port| is_free(*port))
         .context("none of 100 ports is free")
+}
+
+/// Found out by connecting. A listener that is opened for a moment can stay open: another thread that starts a process just then
+/// hands it a copy, and the broker finds its port taken.
+fn is_free(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
 }
 
 fn random_port() -> u16 {
@@ -29,11 +35,15 @@ fn random_port() -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::TcpListener;
 
     #[test]
-    fn a_free_port_is_outside_the_range_of_outgoing_connections_and_can_be_listened_on() {
+    fn a_free_port_is_outside_the_range_of_outgoing_connections_and_nobody_listens_there() {
         let port = free_port().expect("a port");
         assert!(RANGE.contains(&port));
-        TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("nobody listens there");
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("nobody listens there");
+        assert!(!is_free(port));
+        drop(listener);
     }
 }
