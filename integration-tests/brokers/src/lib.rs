@@ -1,1 +1,57 @@
-//! Brokers.
+//! Real brokers for tests, the demo and benchmarks.
+//!
+//! A broker comes from the first of these that there is:
+//!
+//! 1. an address in the environment ([`Kind::url_variable`]);
+//! 2. a container, when a Docker engine answers: a client without an engine counts as no Docker;
+//! 3. a private process of the server's own program, on loopback, with its data in a temporary directory;
+//! 4. otherwise an error of one line that says what to do. It is never a reason to skip a test.
+//!
+//! `TRACED_BROKERS` set to `address`, `docker` or `local` leaves one way only.
+//!
+//! ```no_run
+//! # async fn run() -> anyhow::Result<()> {
+//! let broker = test_brokers::RabbitMq::shared().await?;
+//! println!("{}: {}", broker.describe(), broker.url());
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Not in it: clients, queues, messages. A new broker is one folder beside `rabbitmq`: its facts ([`Kind`]), its container,
+//! its commands, and a type with a `url`; the other files know no broker by name.
+
+mod choice;
+mod engine;
+mod environment;
+mod http;
+mod kind;
+mod program;
+mod rabbitmq;
+
+#[cfg(feature = "servers")]
+mod container;
+#[cfg(feature = "servers")]
+mod local;
+#[cfg(feature = "servers")]
+mod port;
+#[cfg(feature = "servers")]
+mod process;
+#[cfg(feature = "servers")]
+mod ready;
+#[cfg(feature = "servers")]
+mod recipe;
+#[cfg(feature = "servers")]
+mod server;
+#[cfg(feature = "servers")]
+mod shared;
+#[cfg(feature = "servers")]
+mod watchdog;
+
+pub use choice::{Choice, Way, choose};
+pub use engine::Engine;
+pub use environment::Environment;
+pub use kind::Kind;
+pub use program::find_program;
+pub use rabbitmq::RABBITMQ;
+#[cfg(feature = "servers")]
+pub use rabbitmq::RabbitMq;

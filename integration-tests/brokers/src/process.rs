@@ -1,0 +1,146 @@
+//! One process that does not outlive its value: a server, or a helper that the server needs.
+
+use std::{
+    fs::File,
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::watchdog::Watchdog;
+
+const POLL: Duration = Duration::from_millis(20);
+
+/// A running process, in a process group of its own so that Ctrl-C is not for it; killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Process {
+    child: Child,
+    pid: Pid,
+    _watchdog: Watchdog,
+}
+
+impl Process {
+    /// Starts a command; its output is appended to `log`, which is in `directory`.
+    pub(crate) fn start(command: &mut Command, directory: &Path, log: &Path) -> Result<Self> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(log)
+            .with_context(|| format!("cannot write {}", log.display()))?;
+        let mut child = command
+            .current_dir(directory)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("cannot start {}", command.get_program().display()))?;
+        let pid = Pid::from_child(&child);
+        match Watchdog::start(pid, directory) {
+            Ok(watchdog) => Ok(Self {
+                child,
+                pid,
+                _watchdog: watchdog,
+            }),
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(error).context("cannot start /bin/sh")
+            }
+        }
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn is_alive(&mut self) -> Result<bool> {
+        Ok(self.child.try_wait()?.is_none())
+    }
+
+    /// Asks it to end (SIGTERM), and kills it where it does not within `limit`.
+    pub(crate) fn terminate(mut self, limit: Duration) -> Result<()> {
+        let start = Instant::now();
+        // Not yet waited for: the number is still its own.
+        if self.is_alive()? {
+            kill_process(self.pid, Signal::TERM)?;
+        }
+        while start.elapsed() < limit && self.is_alive()? {
+            thread::sleep(POLL);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Process {
+    /// SIGKILL, for its children too.
+    fn drop(&mut self) {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            let _ = kill_process_group(self.pid, Signal::KILL);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> (tempfile::TempDir, Process) {
+        let directory = tempfile::tempdir().expect("a directory");
+        let mut command = Command::new("/bin/sh");
+        let process = Process::start(
+            command.args(["-c", script]),
+            directory.path(),
+            &directory.path().join("log"),
+        )
+        .expect("a process");
+        (directory, process)
+    }
+
+    #[test]
+    fn a_dropped_process_is_gone_with_its_children() {
+        let (_directory, process) = shell("sleep 1000 & wait");
+        let group = process.pid;
+        drop(process);
+        let gone = (0..100).any(|_| {
+            thread::sleep(POLL);
+            rustix::process::test_kill_process_group(group).is_err()
+        });
+        assert!(gone);
+    }
+
+    #[test]
+    fn a_process_that_ignores_the_request_to_end_is_killed() {
+        let (_directory, process) = shell("trap '' TERM; while :; do sleep 1; done");
+        let pid = process.pid;
+        process
+            .terminate(Duration::from_millis(200))
+            .expect("it ends");
+        assert!(rustix::process::test_kill_process(pid).is_err());
+    }
+
+    /// What happens to a broker when the test's process is killed: here the watchdog's pipe ends, and nothing else.
+    #[test]
+    fn the_watchdog_ends_a_process_that_nobody_dropped() {
+        let (directory, mut process) = shell("sleep 1000");
+        let mut stray = Command::new("sleep")
+            .arg("1000")
+            .process_group(0)
+            .spawn()
+            .expect("a process");
+        let mut watchdog = Watchdog::start(Pid::from_child(&stray), &directory.path().join("data"))
+            .expect("a watchdog");
+        watchdog.close_pipe();
+        stray.wait().expect("it was ended");
+        assert!(
+            process.is_alive().expect("a state"),
+            "another process was ended too"
+        );
+    }
+}

@@ -1,0 +1,46 @@
+//! What a broker's folder tells the rest: how to make a container of its image, and which commands start it without one.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::Result;
+use testcontainers::{ContainerRequest, GenericImage};
+
+use crate::{Environment, Kind};
+
+/// How a kind of broker is started.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recipe {
+    pub(crate) kind: Kind,
+    /// Completes the container; the second argument is the port on the host, known before the start and the same after a restart.
+    pub(crate) container: fn(GenericImage, u16) -> ContainerRequest<GenericImage>,
+    /// Writes what it needs into the directory and returns the commands.
+    pub(crate) commands: fn(&Place<'_>) -> Result<Commands>,
+}
+
+/// Where a server without a container lives.
+#[derive(Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) program: &'a Path,
+    /// Empty, its own, and removed afterwards.
+    pub(crate) directory: &'a Path,
+    /// On loopback.
+    pub(crate) port: u16,
+    pub(crate) environment: &'a Environment,
+}
+
+/// The commands of a server; none of them may go to the background.
+#[derive(Debug)]
+pub(crate) struct Commands {
+    /// Run from before the server's first start until after its end.
+    pub(crate) helpers: Vec<Command>,
+    pub(crate) server: Command,
+}
+
+impl Place<'_> {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+}

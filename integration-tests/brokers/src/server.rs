@@ -1,0 +1,230 @@
+//! A server of any kind, wherever it comes from: started, stopped, killed, started again, on one and the same address.
+
+use std::{
+    net::{TcpStream, ToSocketAddrs as _},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::{
+    Choice, Environment, Kind, Way, choose, container::Container, local::Local, port::free_port,
+    recipe::Recipe,
+};
+
+/// A handle on a server; the last one to be dropped ends it and removes what it left.
+#[derive(Clone, Debug)]
+pub(crate) struct Server(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    address: Address,
+    description: String,
+    origin: Mutex<Origin>,
+}
+
+/// Where clients find it.
+#[derive(Clone, Debug)]
+pub(crate) enum Address {
+    /// As it was given.
+    Url(String),
+    /// Of a server that was started here.
+    Port { host: String, port: u16 },
+}
+
+#[derive(Debug)]
+enum Origin {
+    Given,
+    Container(Box<Container>),
+    Local(Box<Local>),
+}
+
+impl Server {
+    pub(crate) async fn start(recipe: Recipe, environment: Environment) -> Result<Self> {
+        blocking(move || Self::start_blocking(&recipe, &environment)).await
+    }
+
+    fn start_blocking(recipe: &Recipe, environment: &Environment) -> Result<Self> {
+        let kind = recipe.kind;
+        let name = kind.name;
+        let (address, description, origin) = match choose(&kind, environment)
+            .map_err(|why| anyhow!(why))?
+        {
+            Choice::Address(url) => {
+                let place = place(&url, kind.port);
+                reach(&place).with_context(|| {
+                    format!(
+                        "no {name} answers at {place}, which {} names",
+                        kind.url_variable
+                    )
+                })?;
+                (
+                    Address::Url(url),
+                    format!("{name} at {place}"),
+                    Origin::Given,
+                )
+            }
+            Choice::Docker { image } => {
+                let port = free_port()?;
+                let container = Container::start(recipe, &image, port)
+                    .with_context(|| format!("{name} does not start from image {image}"))?;
+                let id: String = container
+                    .id()
+                    .unwrap_or_default()
+                    .chars()
+                    .take(12)
+                    .collect();
+                let host = container.host()?;
+                let description =
+                    format!("{name} at {host}:{port}, container {id} of image {image}");
+                (
+                    Address::Port { host, port },
+                    description,
+                    Origin::Container(Box::new(container)),
+                )
+            }
+            Choice::Local { program, note } => {
+                let port = free_port()?;
+                let local = Local::start(recipe, &program, port, environment)
+                    .with_context(|| format!("{name} does not start from {}", program.display()))?;
+                let id = local.id().unwrap_or_default();
+                let mut description = format!(
+                    "{name} at 127.0.0.1:{port}, process {id} of {}",
+                    program.display()
+                );
+                if let Some(note) = note {
+                    description = format!("{description} ({note})");
+                }
+                (
+                    Address::Port {
+                        host: "127.0.0.1".to_owned(),
+                        port,
+                    },
+                    description,
+                    Origin::Local(Box::new(local)),
+                )
+            }
+        };
+        Ok(Self(Arc::new(Inner {
+            kind,
+            address,
+            description,
+            origin: Mutex::new(origin),
+        })))
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.0.address
+    }
+
+    pub(crate) fn description(&self) -> &str {
+        &self.0.description
+    }
+
+    pub(crate) async fn stop(&self) -> Result<()> {
+        self.change(|origin| match origin {
+            Origin::Given => bail!("stopped"),
+            Origin::Container(container) => container.stop(),
+            Origin::Local(local) => local.stop(),
+        })
+        .await
+    }
+
+    pub(crate) async fn kill(&self) -> Result<()> {
+        self.change(|origin| match origin {
+            Origin::Given => bail!("killed"),
+            Origin::Container(container) => container.kill(),
+            Origin::Local(local) => {
+                local.kill();
+                Ok(())
+            }
+        })
+        .await
+    }
+
+    pub(crate) async fn start_again(&self) -> Result<()> {
+        self.change(|origin| match origin {
+            Origin::Given => bail!("started"),
+            Origin::Container(container) => container.start_again(),
+            Origin::Local(local) => local.start_again(),
+        })
+        .await
+    }
+
+    async fn change(&self, change: fn(&mut Origin) -> Result<()>) -> Result<()> {
+        let server = self.clone();
+        blocking(move || {
+            let mut origin = server.origin();
+            if let Origin::Given = *origin {
+                let Kind {
+                    name, url_variable, ..
+                } = server.0.kind;
+                bail!(
+                    "the {name} that {url_variable} names cannot be stopped or started from here: \
+                     unset it, or set {} to docker or local",
+                    Way::VARIABLE
+                );
+            }
+            change(&mut origin).with_context(|| server.0.description.clone())
+        })
+        .await
+    }
+
+    fn origin(&self) -> MutexGuard<'_, Origin> {
+        // A panic in the middle of a change leaves something that can still be dropped.
+        self.0.origin.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Off the test's runtime: processes and containers are waited for by blocking.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await?
+}
+
+/// `host:port` of a URL: what may be printed of it.
+fn place(url: &str, default_port: u16) -> String {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let place = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, place)| place);
+    let has_port = place
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if has_port {
+        place.to_owned()
+    } else {
+        format!("{place}:{default_port}")
+    }
+}
+
+fn reach(place: &str) -> Result<()> {
+    let address = place
+        .to_socket_addrs()?
+        .next()
+        .context("the name has no address")?;
+    TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_of_a_url_is_its_host_and_port() {
+        for (url, printed) in [
+            ("amqp://me:secret@there:1234/%2f", "there:1234"),
+            ("amqp://me:s@cret@there/%2f?heartbeat=1", "there:5672"),
+            ("amqp://[::1]:5673", "[::1]:5673"),
+            ("amqp://[::1]/", "[::1]:5672"),
+            ("there", "there:5672"),
+        ] {
+            assert_eq!(place(url, 5672), printed, "{url}");
+        }
+    }
+}

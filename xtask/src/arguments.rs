@@ -1,0 +1,155 @@
+//! The command line.
+
+use test_brokers::Way;
+
+const HELP: &str = "\
+Usage: cargo xtask <demo|test> [OPTIONS] [-- ARGUMENTS]
+
+Commands:
+  demo  An order travels through a real RabbitMQ; the terminal shows its trace
+  test  All tests of the workspace, against a real RabbitMQ
+
+`cargo xtask <demo|test> --help` says more.";
+
+const OPTIONS: &str = "\
+Options:
+  -y, --yes             Install what is missing without asking
+      --with-docker     Only a container will do
+      --without-docker  Only a server process of this machine will do
+  -h, --help            This text
+
+The broker is the first of these that there is: the one that TRACED_RABBITMQ_URL names; a container, where a Docker engine
+answers; a process of the server's program on this machine. On Debian and Ubuntu root gets the missing server by apt-get:
+it lists the packages first and asks on a terminal, and no service is started. TRACED_BROKERS=address|docker|local leaves one
+way only, TRACED_RABBITMQ_IMAGE names another image, TRACED_RABBITMQ_SERVER the server's program.";
+
+const DEMO: &str = "\
+Usage: cargo xtask demo [OPTIONS] [-- ARGUMENTS OF THE DEMO]
+
+Runs the demo: an order travels through a real RabbitMQ, and the terminal shows its trace.
+With OTEL_EXPORTER_OTLP_ENDPOINT set the trace also goes there.";
+
+const TEST: &str = "\
+Usage: cargo xtask test [OPTIONS] [-- ARGUMENTS OF CARGO TEST]
+
+Runs `cargo test --locked --workspace --all-features`; arguments after `--` take the place of the last two, as in
+`cargo xtask test -- -p integration-tests --test conformance`.
+The tests with partners in Python need python3 with venv: where it is missing and apt-get is there, root gets it too.";
+
+/// What to run once there is a broker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Demo,
+    Test,
+}
+
+/// A command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) task: Task,
+    /// The only way that will do.
+    pub(crate) way: Option<Way>,
+    pub(crate) yes: bool,
+    /// What stands after `--`.
+    pub(crate) rest: Vec<String>,
+}
+
+/// What to do about a command line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Parsed {
+    Help(String),
+    Run(Request),
+}
+
+/// Reads the arguments, the program's name left out.
+pub(crate) fn parse(arguments: &[String]) -> Result<Parsed, String> {
+    let mut arguments = arguments.iter().map(String::as_str);
+    let (task, about) = match arguments.next() {
+        Some("demo") => (Task::Demo, DEMO),
+        Some("test") => (Task::Test, TEST),
+        Some("-h" | "--help" | "help") => return Ok(Parsed::Help(HELP.to_owned())),
+        Some(other) => return Err(format!("unknown command {other:?}")),
+        None => return Err("no command given".to_owned()),
+    };
+    let mut request = Request {
+        task,
+        way: None,
+        yes: false,
+        rest: Vec::new(),
+    };
+    while let Some(argument) = arguments.next() {
+        match argument {
+            "-y" | "--yes" => request.yes = true,
+            "--with-docker" => set_way(&mut request, Way::Docker)?,
+            "--without-docker" => set_way(&mut request, Way::Local)?,
+            "-h" | "--help" => return Ok(Parsed::Help(format!("{about}\n\n{OPTIONS}"))),
+            "--" => request.rest = arguments.by_ref().map(str::to_owned).collect(),
+            other => return Err(format!("unknown argument {other:?}")),
+        }
+    }
+    Ok(Parsed::Run(request))
+}
+
+fn set_way(request: &mut Request, way: Way) -> Result<(), String> {
+    match request.way.replace(way) {
+        Some(other) if other != way => {
+            Err("--with-docker and --without-docker rule each other out".to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse_line(line: &str) -> Result<Parsed, String> {
+        parse(
+            &line
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>(),
+        )
+    }
+
+    #[test]
+    fn what_stands_after_two_dashes_is_passed_on() {
+        let expected = Request {
+            task: Task::Test,
+            way: Some(Way::Local),
+            yes: true,
+            rest: ["-p", "x", "--", "--yes"].map(str::to_owned).to_vec(),
+        };
+        assert_eq!(
+            parse_line("test --without-docker -y -- -p x -- --yes"),
+            Ok(Parsed::Run(expected))
+        );
+    }
+
+    #[test]
+    fn each_command_has_its_help() {
+        for (line, part) in [
+            ("--help", "<demo|test>"),
+            ("demo --help", "xtask demo"),
+            ("test -y -h", "xtask test"),
+        ] {
+            let Ok(Parsed::Help(text)) = parse_line(line) else {
+                panic!("no help for {line}")
+            };
+            assert!(text.contains(part), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_or_contradicts_itself_is_an_error() {
+        for line in [
+            "",
+            "tset",
+            "test --fast",
+            "demo more",
+            "test --with-docker --without-docker",
+        ] {
+            assert!(parse_line(line).is_err(), "{line}");
+        }
+    }
+}

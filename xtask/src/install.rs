@@ -1,0 +1,177 @@
+//! Does what a plan says about packages: names them, asks, installs, and names what stays behind.
+
+use std::{
+    fs,
+    io::{self, BufRead as _, IsTerminal as _, Write as _},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use test_brokers::Kind;
+
+use crate::{apt, facts, plan::Plan, policy::NoServices, steps::Steps};
+
+pub(crate) fn install(plan: &Plan, kind: &Kind, yes: bool, steps: &Steps) -> Result<(), String> {
+    if plan.server.is_none() && plan.python.is_none() {
+        steps.say("nothing is missing");
+        return Ok(());
+    }
+    steps.say("apt-get update");
+    let updated = apt::update();
+    if let Some(package) = plan.server {
+        // Old lists may do; if they do not, the error says more than this one.
+        if let Err(error) = &updated {
+            steps.say(error);
+        }
+        let (units, users) = (units_to_come(kind), users());
+        let new = package_by_apt(package, yes, steps)?;
+        disable(&units, steps);
+        left_behind(package, &new, &users, steps);
+    }
+    if let Some(package) = plan.python {
+        let users = users();
+        match package_by_apt(package, yes, steps) {
+            Ok(new) => left_behind(package, &new, &users, steps),
+            Err(error) => steps.say(&format!(
+                "{error}; the tests with partners in Python will say that they did not run"
+            )),
+        }
+        if !facts::python_makes_environments() {
+            steps.say("the python3 on PATH still cannot make a virtual environment");
+        }
+    }
+    Ok(())
+}
+
+/// The new packages' names.
+fn package_by_apt(package: &str, yes: bool, steps: &Steps) -> Result<Vec<String>, String> {
+    let new = apt::simulate(package)?;
+    steps.say(&format!(
+        "{package} is missing; apt-get would install {} packages: {}",
+        new.len(),
+        new.join(" ")
+    ));
+    if !yes && !agreed()? {
+        return Err(format!("{package} was not installed, as you said"));
+    }
+    let no_services = NoServices::begin()
+        .map_err(|error| format!("cannot keep services from starting: {error}"))?;
+    steps.say(&no_services.describe());
+    apt::install(package)?;
+    Ok(new)
+}
+
+/// Asks on a terminal; without one there is nobody to ask.
+fn agreed() -> Result<bool, String> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(true);
+    }
+    print!("Install them? [Y/n] ");
+    let mut answer = String::new();
+    io::stdout()
+        .flush()
+        .and_then(|()| stdin.lock().read_line(&mut answer))
+        .map_err(|error| format!("cannot ask: {error}"))?;
+    Ok(means_yes(&answer))
+}
+
+/// An empty line means yes; the end of input, which has not even that, means no.
+fn means_yes(answer: &str) -> bool {
+    answer.ends_with('\n') && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes")
+}
+
+/// Those of the kind's units that are not on this machine yet: only they are ours to disable.
+fn units_to_come(kind: &Kind) -> Vec<&'static str> {
+    let here = |unit: &&str| {
+        [
+            "/etc/systemd/system",
+            "/lib/systemd/system",
+            "/usr/lib/systemd/system",
+        ]
+        .iter()
+        .any(|directory| Path::new(directory).join(unit).exists())
+    };
+    kind.units
+        .iter()
+        .copied()
+        .filter(|unit| !here(unit))
+        .collect()
+}
+
+/// Packages enable their services for the next boot.
+fn disable(units: &[&str], steps: &Steps) {
+    if units.is_empty() {
+        return;
+    }
+    let status = Command::new("systemctl")
+        .args(["disable", "--quiet"])
+        .args(units)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    match status {
+        Ok(status) if status.success() => {
+            steps.say(&format!(
+                "not started, and disabled for the next boot: {}",
+                units.join(" ")
+            ));
+        }
+        // No systemd, no next boot of these.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        _ => steps.say(&format!(
+            "not started, but perhaps at the next boot: {}",
+            units.join(" ")
+        )),
+    }
+}
+
+fn left_behind(package: &str, new: &[String], users_before: &[String], steps: &Steps) {
+    steps.say(&format!(
+        "left behind: {} packages, {}",
+        new.len(),
+        new.join(" ")
+    ));
+    let new_users: Vec<_> = users()
+        .into_iter()
+        .filter(|user| !users_before.contains(user))
+        .collect();
+    if !new_users.is_empty() {
+        steps.say(&format!(
+            "left behind: system users, {}",
+            new_users.join(" ")
+        ));
+    }
+    steps.say(&format!(
+        "`apt-get purge --auto-remove {package}` takes the packages away again"
+    ));
+}
+
+fn users() -> Vec<String> {
+    let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    users
+        .lines()
+        .filter_map(|line| line.split_once(':'))
+        .map(|(name, _)| name.to_owned())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn return_means_yes_and_the_end_of_input_means_no() {
+        for (answer, yes) in [
+            ("\n", true),
+            ("y\n", true),
+            ("Yes\n", true),
+            ("n\n", false),
+            ("what\n", false),
+            ("", false),
+        ] {
+            assert_eq!(means_yes(answer), yes, "{answer:?}");
+        }
+    }
+}
