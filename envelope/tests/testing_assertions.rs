@@ -60,10 +60,7 @@ fn nothing_captured_is_not_what_was_expected() {
 #[test]
 fn an_expectation_that_cannot_be_read_names_its_line() {
     let message = message(|| Capture::new().assert_trace("\n  checkout  shop\n"));
-    assert!(
-        message.starts_with("line 2 of the expected trace cannot be read"),
-        "{message}"
-    );
+    assert!(message.starts_with("line 2 of the expected trace cannot be read"), "{message}");
 }
 
 #[test]
@@ -76,10 +73,7 @@ fn two_traces_are_not_one_and_neither_is_none() {
     let two = message(|| capture.assert_one_trace());
     let id = capture.span("nightly").trace_id();
     assert!(two.starts_with("expected one trace, captured 2"), "{two}");
-    assert!(
-        two.contains(&format!("trace {id}:\n  nightly  reports  INTERNAL\n")),
-        "{two}"
-    );
+    assert!(two.contains(&format!("trace {id}:\n  nightly  reports  INTERNAL\n")), "{two}");
 }
 
 #[test]
@@ -87,10 +81,7 @@ fn an_open_span_is_reported() {
     let capture = Capture::new();
     let mut span = capture.tracer("shop").start("checkout");
     let message = message(|| capture.assert_no_open_spans());
-    assert!(
-        message.contains("1 have not ended:\n  checkout  shop  INTERNAL"),
-        "{message}"
-    );
+    assert!(message.contains("1 have not ended:\n  checkout  shop  INTERNAL"), "{message}");
     span.end();
     capture.assert_no_open_spans();
 }
@@ -101,15 +92,9 @@ fn a_span_must_be_the_only_one_of_its_name() {
     order(&capture, false);
     order(&capture, false);
     let twice = message(|| capture.span("checkout"));
-    assert!(
-        twice.starts_with("expected one span named \"checkout\", captured 2"),
-        "{twice}"
-    );
+    assert!(twice.starts_with("expected one span named \"checkout\", captured 2"), "{twice}");
     let never = message(|| capture.span("cash"));
-    assert!(
-        never.contains("captured 0\nended:\n  publish orders  shop  PRODUCER"),
-        "{never}"
-    );
+    assert!(never.contains("captured 0\nended:\n  publish orders  shop  PRODUCER"), "{never}");
 }
 
 #[test]
@@ -126,20 +111,9 @@ fn a_child_whose_parent_is_still_open_is_marked() {
 #[test]
 fn a_parent_from_elsewhere_makes_a_marked_root() {
     let capture = Capture::new();
-    let remote = SpanContext::new(
-        TraceId::from(7),
-        SpanId::from(8),
-        TraceFlags::SAMPLED,
-        true,
-        TraceState::NONE,
-    );
+    let remote = SpanContext::new(TraceId::from(7), SpanId::from(8), TraceFlags::SAMPLED, true, TraceState::NONE);
     let cx = Context::new().with_remote_span_context(remote);
-    capture
-        .tracer("shop")
-        .start_with_context("process", &cx)
-        .end();
+    capture.tracer("shop").start_with_context("process", &cx).end();
     capture.assert_trace("process  shop  INTERNAL  ⇠ remote parent");
-    assert!(
-        message(|| capture.assert_trace("process  shop  INTERNAL")).contains("⇠ remote parent")
-    );
+    assert!(message(|| capture.assert_trace("process  shop  INTERNAL")).contains("⇠ remote parent"));
 }

@@ -29,10 +29,7 @@ pub(crate) fn simulate(package: &str) -> Result<Vec<String>, String> {
         .output()
         .map_err(|error| cannot_run(&error))?;
     if !output.status.success() {
-        return Err(format!(
-            "apt-get cannot install {package} ({})",
-            output.status
-        ));
+        return Err(format!("apt-get cannot install {package} ({})", output.status));
     }
     Ok(new_packages(&String::from_utf8_lossy(&output.stdout)))
 }
@@ -47,11 +44,7 @@ pub(crate) fn install(package: &str) -> Result<(), String> {
 
 fn run(command: &mut Command, name: &str) -> Result<(), String> {
     let status = command.status().map_err(|error| cannot_run(&error))?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("{name} ended with {status}"))
-    }
+    if status.success() { Ok(()) } else { Err(format!("{name} ended with {status}")) }
 }
 
 fn cannot_run(error: &io::Error) -> String {

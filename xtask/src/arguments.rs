@@ -71,12 +71,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Parsed, String> {
         Some(other) => return Err(format!("unknown command {other:?}")),
         None => return Err("no command given".to_owned()),
     };
-    let mut request = Request {
-        task,
-        way: None,
-        yes: false,
-        rest: Vec::new(),
-    };
+    let mut request = Request { task, way: None, yes: false, rest: Vec::new() };
     while let Some(argument) = arguments.next() {
         match argument {
             "-y" | "--yes" => request.yes = true,
@@ -92,9 +87,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Parsed, String> {
 
 fn set_way(request: &mut Request, way: Way) -> Result<(), String> {
     match request.way.replace(way) {
-        Some(other) if other != way => {
-            Err("--with-docker and --without-docker rule each other out".to_owned())
-        }
+        Some(other) if other != way => Err("--with-docker and --without-docker rule each other out".to_owned()),
         _ => Ok(()),
     }
 }
@@ -104,12 +97,7 @@ mod tests {
     use super::*;
 
     fn parse_line(line: &str) -> Result<Parsed, String> {
-        parse(
-            &line
-                .split_whitespace()
-                .map(str::to_owned)
-                .collect::<Vec<_>>(),
-        )
+        parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
     }
 
     #[test]
@@ -120,35 +108,20 @@ mod tests {
             yes: true,
             rest: ["-p", "x", "--", "--yes"].map(str::to_owned).to_vec(),
         };
-        assert_eq!(
-            parse_line("test --without-docker -y -- -p x -- --yes"),
-            Ok(Parsed::Run(expected))
-        );
+        assert_eq!(parse_line("test --without-docker -y -- -p x -- --yes"), Ok(Parsed::Run(expected)));
     }
 
     #[test]
     fn each_command_has_its_help() {
-        for (line, part) in [
-            ("--help", "<demo|test>"),
-            ("demo --help", "xtask demo"),
-            ("test -y -h", "xtask test"),
-        ] {
-            let Ok(Parsed::Help(text)) = parse_line(line) else {
-                panic!("no help for {line}")
-            };
+        for (line, part) in [("--help", "<demo|test>"), ("demo --help", "xtask demo"), ("test -y -h", "xtask test")] {
+            let Ok(Parsed::Help(text)) = parse_line(line) else { panic!("no help for {line}") };
             assert!(text.contains(part), "{text}");
         }
     }
 
     #[test]
     fn what_is_unknown_or_contradicts_itself_is_an_error() {
-        for line in [
-            "",
-            "tset",
-            "test --fast",
-            "demo more",
-            "test --with-docker --without-docker",
-        ] {
+        for line in ["", "tset", "test --fast", "demo more", "test --with-docker --without-docker"] {
             assert!(parse_line(line).is_err(), "{line}");
         }
     }

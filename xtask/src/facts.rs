@@ -25,12 +25,7 @@ pub(crate) struct Facts {
 
 impl Facts {
     /// Looks, and pulls the image where a container may be the way. `say` hears about what takes time.
-    pub(crate) fn gather(
-        kind: &Kind,
-        forced: Option<Way>,
-        environment: &Environment,
-        say: impl Fn(&str),
-    ) -> Self {
+    pub(crate) fn gather(kind: &Kind, forced: Option<Way>, environment: &Environment, say: impl Fn(&str)) -> Self {
         let address = environment.get(kind.url_variable).is_some();
         let container_may_be_the_way = match forced {
             Some(way) => way == Way::Docker,
@@ -61,16 +56,10 @@ fn container(kind: &Kind, environment: &Environment, say: impl Fn(&str)) -> Resu
     let image = environment.get(kind.image_variable).unwrap_or(kind.image);
     let engine = Engine::find(environment)?;
     if !engine.has_image(image) {
-        say(&format!(
-            "the Docker engine at {} answers; pulling {image}",
-            engine.address()
-        ));
+        say(&format!("the Docker engine at {} answers; pulling {image}", engine.address()));
         engine.provide_image(image)?;
     }
-    Ok(format!(
-        "a container of image {image}, on the Docker engine at {}",
-        engine.address()
-    ))
+    Ok(format!("a container of image {image}, on the Docker engine at {}", engine.address()))
 }
 
 /// Debian's python3 comes without ensurepip, which `python3 -m venv` cannot do without.

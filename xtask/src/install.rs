@@ -32,9 +32,9 @@ pub(crate) fn install(plan: &Plan, kind: &Kind, yes: bool, steps: &Steps) -> Res
         let users = users();
         match package_by_apt(package, yes, steps) {
             Ok(new) => left_behind(package, &new, &users, steps),
-            Err(error) => steps.say(&format!(
-                "{error}; the tests with partners in Python will say that they did not run"
-            )),
+            Err(error) => {
+                steps.say(&format!("{error}; the tests with partners in Python will say that they did not run"))
+            }
         }
         if !facts::python_makes_environments() {
             steps.say("the python3 on PATH still cannot make a virtual environment");
@@ -46,16 +46,11 @@ pub(crate) fn install(plan: &Plan, kind: &Kind, yes: bool, steps: &Steps) -> Res
 /// The new packages' names.
 fn package_by_apt(package: &str, yes: bool, steps: &Steps) -> Result<Vec<String>, String> {
     let new = apt::simulate(package)?;
-    steps.say(&format!(
-        "{package} is missing; apt-get would install {} packages: {}",
-        new.len(),
-        new.join(" ")
-    ));
+    steps.say(&format!("{package} is missing; apt-get would install {} packages: {}", new.len(), new.join(" ")));
     if !yes && !agreed()? {
         return Err(format!("{package} was not installed, as you said"));
     }
-    let no_services = NoServices::begin()
-        .map_err(|error| format!("cannot keep services from starting: {error}"))?;
+    let no_services = NoServices::begin().map_err(|error| format!("cannot keep services from starting: {error}"))?;
     steps.say(&no_services.describe());
     apt::install(package)?;
     Ok(new)
@@ -84,19 +79,11 @@ fn means_yes(answer: &str) -> bool {
 /// Those of the kind's units that are not on this machine yet: only they are ours to disable.
 fn units_to_come(kind: &Kind) -> Vec<&'static str> {
     let here = |unit: &&str| {
-        [
-            "/etc/systemd/system",
-            "/lib/systemd/system",
-            "/usr/lib/systemd/system",
-        ]
-        .iter()
-        .any(|directory| Path::new(directory).join(unit).exists())
+        ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"]
+            .iter()
+            .any(|directory| Path::new(directory).join(unit).exists())
     };
-    kind.units
-        .iter()
-        .copied()
-        .filter(|unit| !here(unit))
-        .collect()
+    kind.units.iter().copied().filter(|unit| !here(unit)).collect()
 }
 
 /// Packages enable their services for the next boot.
@@ -113,48 +100,26 @@ fn disable(units: &[&str], steps: &Steps) {
         .status();
     match status {
         Ok(status) if status.success() => {
-            steps.say(&format!(
-                "not started, and disabled for the next boot: {}",
-                units.join(" ")
-            ));
+            steps.say(&format!("not started, and disabled for the next boot: {}", units.join(" ")));
         }
         // No systemd, no next boot of these.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        _ => steps.say(&format!(
-            "not started, but perhaps at the next boot: {}",
-            units.join(" ")
-        )),
+        _ => steps.say(&format!("not started, but perhaps at the next boot: {}", units.join(" "))),
     }
 }
 
 fn left_behind(package: &str, new: &[String], users_before: &[String], steps: &Steps) {
-    steps.say(&format!(
-        "left behind: {} packages, {}",
-        new.len(),
-        new.join(" ")
-    ));
-    let new_users: Vec<_> = users()
-        .into_iter()
-        .filter(|user| !users_before.contains(user))
-        .collect();
+    steps.say(&format!("left behind: {} packages, {}", new.len(), new.join(" ")));
+    let new_users: Vec<_> = users().into_iter().filter(|user| !users_before.contains(user)).collect();
     if !new_users.is_empty() {
-        steps.say(&format!(
-            "left behind: system users, {}",
-            new_users.join(" ")
-        ));
+        steps.say(&format!("left behind: system users, {}", new_users.join(" ")));
     }
-    steps.say(&format!(
-        "`apt-get purge --auto-remove {package}` takes the packages away again"
-    ));
+    steps.say(&format!("`apt-get purge --auto-remove {package}` takes the packages away again"));
 }
 
 fn users() -> Vec<String> {
     let users = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    users
-        .lines()
-        .filter_map(|line| line.split_once(':'))
-        .map(|(name, _)| name.to_owned())
-        .collect()
+    users.lines().filter_map(|line| line.split_once(':')).map(|(name, _)| name.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -163,14 +128,9 @@ mod tests {
 
     #[test]
     fn return_means_yes_and_the_end_of_input_means_no() {
-        for (answer, yes) in [
-            ("\n", true),
-            ("y\n", true),
-            ("Yes\n", true),
-            ("n\n", false),
-            ("what\n", false),
-            ("", false),
-        ] {
+        for (answer, yes) in
+            [("\n", true), ("y\n", true), ("Yes\n", true), ("n\n", false), ("what\n", false), ("", false)]
+        {
             assert_eq!(means_yes(answer), yes, "{answer:?}");
         }
     }

@@ -23,10 +23,7 @@ use steps::Steps;
 use test_brokers::{Environment, RABBITMQ, Way};
 
 fn main() -> ExitCode {
-    let arguments: Result<Vec<_>, _> = std::env::args_os()
-        .skip(1)
-        .map(std::ffi::OsString::into_string)
-        .collect();
+    let arguments: Result<Vec<_>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
     let parsed = match arguments {
         Ok(arguments) => arguments::parse(&arguments),
         Err(argument) => Err(format!("the argument {} is not UTF-8", argument.display())),
@@ -67,39 +64,19 @@ fn run(request: &Request) -> Result<ExitCode, String> {
 
     let mut command = task(request, &plan);
     steps.next(&display(&command));
-    let status = command
-        .status()
-        .map_err(|error| format!("cannot run cargo: {error}"))?;
-    steps.say(&if status.success() {
-        "done".to_owned()
-    } else {
-        format!("cargo ended with {status}")
-    });
-    Ok(if status.success() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    let status = command.status().map_err(|error| format!("cannot run cargo: {error}"))?;
+    steps.say(&if status.success() { "done".to_owned() } else { format!("cargo ended with {status}") });
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn task(request: &Request, plan: &Plan) -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     match request.task {
-        Task::Test if request.rest.is_empty() => {
-            cargo.args(["test", "--locked", "--workspace", "--all-features"])
-        }
+        Task::Test if request.rest.is_empty() => cargo.args(["test", "--locked", "--workspace", "--all-features"]),
         Task::Test => cargo.args(["test", "--locked"]).args(&request.rest),
-        Task::Demo => cargo
-            .args([
-                "run",
-                "--locked",
-                "--package",
-                "examples",
-                "--bin",
-                "demo",
-                "--",
-            ])
-            .args(&request.rest),
+        Task::Demo => {
+            cargo.args(["run", "--locked", "--package", "examples", "--bin", "demo", "--"]).args(&request.rest)
+        }
     };
     // Decided once: no test binary looks again.
     cargo.env(Way::VARIABLE, plan.way.to_string());
@@ -107,8 +84,6 @@ fn task(request: &Request, plan: &Plan) -> Command {
 }
 
 fn display(command: &Command) -> String {
-    let arguments = command
-        .get_args()
-        .map(|argument| argument.to_string_lossy());
+    let arguments = command.get_args().map(|argument| argument.to_string_lossy());
     arguments.fold("cargo".to_owned(), |line, argument| line + " " + &argument)
 }

@@ -20,21 +20,11 @@ pub(crate) struct Plan {
 }
 
 /// The plan, or one line that says what is missing and what to do.
-pub(crate) fn plan(
-    task: Task,
-    forced: Option<Way>,
-    facts: &Facts,
-    kind: &Kind,
-) -> Result<Plan, String> {
+pub(crate) fn plan(task: Task, forced: Option<Way>, facts: &Facts, kind: &Kind) -> Result<Plan, String> {
     let mut notes = Vec::new();
     let (way, server) = broker(forced, facts, kind, &mut notes)?;
     let python = python(task, facts, &mut notes);
-    Ok(Plan {
-        way,
-        server,
-        python,
-        notes,
-    })
+    Ok(Plan { way, server, python, notes })
 }
 
 fn broker(
@@ -43,9 +33,7 @@ fn broker(
     kind: &Kind,
     notes: &mut Vec<String>,
 ) -> Result<(Way, Option<&'static str>), String> {
-    let Kind {
-        name, url_variable, ..
-    } = kind;
+    let Kind { name, url_variable, .. } = kind;
     let wanted = |way| forced.is_none_or(|forced| forced == way);
     if wanted(Way::Address) {
         if facts.address {
@@ -53,9 +41,7 @@ fn broker(
             return Ok((Way::Address, None));
         }
         if forced.is_some() {
-            return Err(format!(
-                "{url_variable} is not set, and no other way was asked for"
-            ));
+            return Err(format!("{url_variable} is not set, and no other way was asked for"));
         }
     }
     let why_no_container = match &facts.container {
@@ -68,10 +54,7 @@ fn broker(
         Err(why) => why,
     };
     if let Some(program) = &facts.server {
-        notes.push(format!(
-            "{name}: a process of {} ({why_no_container})",
-            program.display()
-        ));
+        notes.push(format!("{name}: a process of {} ({why_no_container})", program.display()));
         return Ok((Way::Local, None));
     }
     let package = kind.package;
@@ -98,10 +81,7 @@ fn python(task: Task, facts: &Facts, notes: &mut Vec<String>) -> Option<&'static
     if facts.apt && facts.root {
         return Some(PYTHON);
     }
-    notes.push(
-        "no python3 with venv: the tests with partners in Python will say that they did not run"
-            .to_owned(),
-    );
+    notes.push("no python3 with venv: the tests with partners in Python will say that they did not run".to_owned());
     None
 }
 
@@ -129,10 +109,7 @@ mod tests {
     #[test]
     fn a_bare_machine_gets_the_server_and_python() {
         let plan = test(None, &bare()).expect("a plan");
-        assert_eq!(
-            (plan.way, plan.server, plan.python),
-            (Way::Local, Some("rabbitmq-server"), Some(PYTHON))
-        );
+        assert_eq!((plan.way, plan.server, plan.python), (Way::Local, Some("rabbitmq-server"), Some(PYTHON)));
     }
 
     #[test]
@@ -143,16 +120,8 @@ mod tests {
 
     #[test]
     fn docker_and_a_server_that_is_there_leave_nothing_to_install() {
-        let docker = Facts {
-            container: Ok("a container".to_owned()),
-            python: true,
-            ..bare()
-        };
-        let server = Facts {
-            server: Some("/bin/server".into()),
-            python: true,
-            ..bare()
-        };
+        let docker = Facts { container: Ok("a container".to_owned()), python: true, ..bare() };
+        let server = Facts { server: Some("/bin/server".into()), python: true, ..bare() };
         for (facts, way) in [(&docker, Way::Docker), (&server, Way::Local)] {
             let plan = test(None, facts).expect("a plan");
             assert_eq!((plan.way, plan.server, plan.python), (way, None, None));
@@ -168,30 +137,14 @@ mod tests {
             ..bare()
         };
         assert_eq!(test(None, &all).map(|plan| plan.way), Ok(Way::Address));
-        assert_eq!(
-            test(
-                None,
-                &Facts {
-                    address: false,
-                    ..all
-                }
-            )
-            .map(|plan| plan.way),
-            Ok(Way::Docker)
-        );
+        assert_eq!(test(None, &Facts { address: false, ..all }).map(|plan| plan.way), Ok(Way::Docker));
     }
 
     #[test]
     fn without_docker_the_server_is_installed_although_an_engine_answers() {
-        let docker = Facts {
-            container: Ok("a container".to_owned()),
-            ..bare()
-        };
+        let docker = Facts { container: Ok("a container".to_owned()), ..bare() };
         let plan = test(Some(Way::Local), &docker).expect("a plan");
-        assert_eq!(
-            (plan.way, plan.server),
-            (Way::Local, Some("rabbitmq-server"))
-        );
+        assert_eq!((plan.way, plan.server), (Way::Local, Some("rabbitmq-server")));
     }
 
     #[test]
@@ -203,42 +156,18 @@ mod tests {
         };
         let plan = test(None, &facts).expect("a plan");
         assert_eq!(plan.way, Way::Local);
-        assert!(
-            plan.notes
-                .iter()
-                .any(|note| note.contains("cannot be pulled")),
-            "{:?}",
-            plan.notes
-        );
+        assert!(plan.notes.iter().any(|note| note.contains("cannot be pulled")), "{:?}", plan.notes);
     }
 
     #[test]
     fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
-        let user = Facts {
-            root: false,
-            ..bare()
-        };
-        let elsewhere = Facts {
-            apt: false,
-            ..bare()
-        };
+        let user = Facts { root: false, ..bare() };
+        let elsewhere = Facts { apt: false, ..bare() };
         for (forced, facts, part) in [
-            (
-                None,
-                &user,
-                "sudo apt-get install --no-install-recommends rabbitmq-server",
-            ),
-            (
-                None,
-                &elsewhere,
-                "start Docker, or install rabbitmq-server, or set TRACED_RABBITMQ_URL",
-            ),
+            (None, &user, "sudo apt-get install --no-install-recommends rabbitmq-server"),
+            (None, &elsewhere, "start Docker, or install rabbitmq-server, or set TRACED_RABBITMQ_URL"),
             (Some(Way::Docker), &bare(), "no Docker engine answers"),
-            (
-                Some(Way::Address),
-                &bare(),
-                "TRACED_RABBITMQ_URL is not set",
-            ),
+            (Some(Way::Address), &bare(), "TRACED_RABBITMQ_URL is not set"),
         ] {
             let why = test(forced, facts).expect_err("no plan");
             assert!(why.contains(part) && !why.contains('\n'), "{why}");
@@ -247,17 +176,9 @@ mod tests {
 
     #[test]
     fn python_is_no_reason_to_fail() {
-        let user = Facts {
-            root: false,
-            server: Some("/bin/server".into()),
-            ..bare()
-        };
+        let user = Facts { root: false, server: Some("/bin/server".into()), ..bare() };
         let plan = test(None, &user).expect("a plan");
         assert_eq!(plan.python, None);
-        assert!(
-            plan.notes.iter().any(|note| note.contains("python3")),
-            "{:?}",
-            plan.notes
-        );
+        assert!(plan.notes.iter().any(|note| note.contains("python3")), "{:?}", plan.notes);
     }
 }

@@ -12,10 +12,10 @@ use std::{
 
 const PATH: &str = "/usr/sbin/policy-rc.d";
 const DENIED: i32 = 101;
-const SCRIPT: &str = "#!/bin/sh\n# Written by `cargo xtask` while it installs packages, and removed afterwards.\nexit 101\n";
+const SCRIPT: &str =
+    "#!/bin/sh\n# Written by `cargo xtask` while it installs packages, and removed afterwards.\nexit 101\n";
 /// Waits for the end of a pipe, that is, of xtask.
-const PUT_BACK: &str =
-    r#"read -r _; if [ -e "$2" ]; then mv -f -- "$2" "$1"; else rm -f -- "$1"; fi"#;
+const PUT_BACK: &str = r#"read -r _; if [ -e "$2" ]; then mv -f -- "$2" "$1"; else rm -f -- "$1"; fi"#;
 
 /// While it lives, no package starts a service.
 #[derive(Debug)]
@@ -60,11 +60,7 @@ impl NoServices {
                 return Err(error);
             }
         };
-        let changed = Changed {
-            policy: policy.to_owned(),
-            set_aside,
-            watchdog,
-        };
+        let changed = Changed { policy: policy.to_owned(), set_aside, watchdog };
         fs::write(policy, SCRIPT)?;
         fs::set_permissions(policy, fs::Permissions::from_mode(0o755))?;
         Ok(Self(Some(changed)))
@@ -73,10 +69,7 @@ impl NoServices {
     /// What keeps services from starting.
     pub(crate) fn describe(&self) -> String {
         match &self.0 {
-            Some(changed) => format!(
-                "no service is started: {} says so for the time being",
-                changed.policy.display()
-            ),
+            Some(changed) => format!("no service is started: {} says so for the time being", changed.policy.display()),
             None => format!("no service is started: {PATH} says so already"),
         }
     }
@@ -142,13 +135,7 @@ mod tests {
         let guard = NoServices::begin_at(&policy).expect("a guard");
         assert!(guard.0.is_none());
         drop(guard);
-        assert_eq!(
-            (
-                fs::read_to_string(&policy).expect("there"),
-                files(&directory)
-            ),
-            (script.to_owned(), 1)
-        );
+        assert_eq!((fs::read_to_string(&policy).expect("there"), files(&directory)), (script.to_owned(), 1));
     }
 
     #[test]
@@ -158,17 +145,8 @@ mod tests {
         let guard = NoServices::begin_at(&policy).expect("a guard");
         assert!(denies(&policy));
         drop(guard);
-        assert_eq!(
-            (
-                fs::read_to_string(&policy).expect("there"),
-                files(&directory)
-            ),
-            (script.to_owned(), 1)
-        );
-        assert_eq!(
-            policy.metadata().expect("there").permissions().mode() & 0o777,
-            0o700
-        );
+        assert_eq!((fs::read_to_string(&policy).expect("there"), files(&directory)), (script.to_owned(), 1));
+        assert_eq!(policy.metadata().expect("there").permissions().mode() & 0o777, 0o700);
     }
 
     #[test]
@@ -177,12 +155,6 @@ mod tests {
         let set_aside = policy.with_extension("d.before-xtask");
         fs::write(&set_aside, "mine").expect("written");
         drop(NoServices::begin_at(&policy).expect("a guard"));
-        assert_eq!(
-            (
-                fs::read_to_string(&policy).expect("there"),
-                files(&directory)
-            ),
-            ("mine".to_owned(), 1)
-        );
+        assert_eq!((fs::read_to_string(&policy).expect("there"), files(&directory)), ("mine".to_owned(), 1));
     }
 }

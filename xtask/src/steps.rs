@@ -10,11 +10,7 @@ pub(crate) struct Steps {
 
 impl Steps {
     pub(crate) fn new(total: usize) -> Self {
-        Self {
-            start: Instant::now(),
-            current: 0,
-            total,
-        }
+        Self { start: Instant::now(), current: 0, total }
     }
 
     /// Begins the next step.
@@ -25,11 +21,6 @@ impl Steps {
 
     /// A line of the current step.
     pub(crate) fn say(&self, line: &str) {
-        println!(
-            "[{}/{} {:>4.0?} s] {line}",
-            self.current,
-            self.total,
-            self.start.elapsed().as_secs_f64().floor()
-        );
+        println!("[{}/{} {:>4.0?} s] {line}", self.current, self.total, self.start.elapsed().as_secs_f64().floor());
     }
 }

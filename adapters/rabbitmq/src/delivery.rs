@@ -201,7 +201,6 @@ impl TracedDelivery {
     }
 
     /// Starts the span now and leaves it open until the message is acknowledged, for consumers that do so elsewhere or later.
-    #[must_use]
     pub fn start(self) -> OpenDelivery {
         let span = self.source.process(&self.delivery);
         OpenDelivery::new(self.delivery, self.source, span)

@@ -64,26 +64,13 @@ impl Capture {
             [id] => id,
             ref ids => {
                 let of = |id: &TraceId| {
-                    forest
-                        .roots()
-                        .filter(|tree| tree.span().trace_id() == *id)
-                        .map(outline::node)
-                        .collect::<Vec<_>>()
+                    forest.roots().filter(|tree| tree.span().trace_id() == *id).map(outline::node).collect::<Vec<_>>()
                 };
                 let traces: String = ids
                     .iter()
-                    .map(|id| {
-                        format!(
-                            "\ntrace {id}:\n{}",
-                            indented(&outline::text(&of(id), false))
-                        )
-                    })
+                    .map(|id| format!("\ntrace {id}:\n{}", indented(&outline::text(&of(id), false))))
                     .collect();
-                panic!(
-                    "expected one trace, captured {}\n{traces}{}",
-                    ids.len(),
-                    self.still_open()
-                )
+                panic!("expected one trace, captured {}\n{traces}{}", ids.len(), self.still_open())
             }
         }
     }
@@ -104,21 +91,12 @@ impl Capture {
     #[track_caller]
     pub fn assert_no_open_spans(&self) {
         let open = self.open_spans();
-        assert!(
-            open.is_empty(),
-            "expected no open spans, {} have not ended:\n{}",
-            open.len(),
-            span::list(&open)
-        );
+        assert!(open.is_empty(), "expected no open spans, {} have not ended:\n{}", open.len(), span::list(&open));
     }
 
     fn still_open(&self) -> String {
         let open = self.open_spans();
-        if open.is_empty() {
-            String::new()
-        } else {
-            format!("\nstill open, so not compared:\n{}\n", span::list(&open))
-        }
+        if open.is_empty() { String::new() } else { format!("\nstill open, so not compared:\n{}\n", span::list(&open)) }
     }
 }
 

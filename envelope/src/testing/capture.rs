@@ -74,14 +74,8 @@ impl Capture {
     /// ```
     #[must_use]
     pub fn with_sampler(sampler: impl ShouldSample + 'static) -> Self {
-        let inner = Inner {
-            store: Arc::default(),
-            sampler: Box::new(sampler),
-            services: Mutex::default(),
-        };
-        Self {
-            inner: Arc::new(inner),
-        }
+        let inner = Inner { store: Arc::default(), sampler: Box::new(sampler), services: Mutex::default() };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Settings for an adapter's producer or consumer in `service`: its providers are this
@@ -222,11 +216,7 @@ impl Capture {
     }
 
     fn service<T>(&self, name: &str, read: impl FnOnce(&Service) -> T) -> T {
-        let mut services = self
-            .inner
-            .services
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut services = self.inner.services.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(service) = services.iter().find(|service| service.name() == name) {
             return read(service);
         }
@@ -237,11 +227,7 @@ impl Capture {
     }
 
     pub(super) fn services(&self) -> Vec<Service> {
-        self.inner
-            .services
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.inner.services.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
@@ -253,9 +239,6 @@ impl Default for Capture {
 
 impl fmt::Debug for Capture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Capture")
-            .field("ended", &self.spans().len())
-            .field("open", &self.open_spans().len())
-            .finish()
+        f.debug_struct("Capture").field("ended", &self.spans().len()).field("open", &self.open_spans().len()).finish()
     }
 }

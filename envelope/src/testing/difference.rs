@@ -10,19 +10,13 @@ pub(super) fn difference(expected: &[Node], captured: &[Node]) -> Option<String>
     compare(expected, captured, 0, &mut marked);
     let (marks, lines): (Vec<_>, Vec<_>) = marked.into_iter().unzip();
     let text = outline::align(&lines);
-    let marked = marks
-        .iter()
-        .zip(text.lines())
-        .map(|(mark, line)| format!("{mark} {line}\n"));
+    let marked = marks.iter().zip(text.lines()).map(|(mark, line)| format!("{mark} {line}\n"));
     Some(marked.collect())
 }
 
 /// Whether each tree of one side is one of the other, in any order.
 fn same_trees(expected: &[Node], captured: &[Node]) -> bool {
-    expected.len() == captured.len()
-        && pairs(expected, captured, same_tree)
-            .iter()
-            .all(Option::is_some)
+    expected.len() == captured.len() && pairs(expected, captured, same_tree).iter().all(Option::is_some)
 }
 
 fn same_tree(expected: &Node, captured: &Node) -> bool {
@@ -33,19 +27,11 @@ fn same_tree(expected: &Node, captured: &Node) -> bool {
 ///
 /// A vague expectation (no attributes) fits several spans, so the first that fits may be another
 /// one's only one: augmenting paths.
-fn pairs(
-    expected: &[Node],
-    captured: &[Node],
-    same: impl Fn(&Node, &Node) -> bool,
-) -> Vec<Option<usize>> {
+fn pairs(expected: &[Node], captured: &[Node], same: impl Fn(&Node, &Node) -> bool) -> Vec<Option<usize>> {
     let fits: Vec<Vec<usize>> = expected
         .iter()
         .map(|expected| {
-            (0..)
-                .zip(captured)
-                .filter(|(_, captured)| same(expected, captured))
-                .map(|(index, _)| index)
-                .collect()
+            (0..).zip(captured).filter(|(_, captured)| same(expected, captured)).map(|(index, _)| index).collect()
         })
         .collect();
     let mut taken_by = vec![None; captured.len()];
@@ -57,16 +43,9 @@ fn pairs(
     (0..expected.len()).map(partner).collect()
 }
 
-fn find_partner(
-    index: usize,
-    fits: &[Vec<usize>],
-    taken_by: &mut [Option<usize>],
-    tried: &mut [bool],
-) -> bool {
+fn find_partner(index: usize, fits: &[Vec<usize>], taken_by: &mut [Option<usize>], tried: &mut [bool]) -> bool {
     for &candidate in fits.get(index).into_iter().flatten() {
-        let first_try = tried
-            .get_mut(candidate)
-            .is_some_and(|tried| !std::mem::replace(tried, true));
+        let first_try = tried.get_mut(candidate).is_some_and(|tried| !std::mem::replace(tried, true));
         if !first_try {
             continue;
         }
@@ -81,12 +60,7 @@ fn find_partner(
     false
 }
 
-fn compare<'a>(
-    expected: &'a [Node],
-    captured: &'a [Node],
-    depth: usize,
-    lines: &mut Vec<(char, Line<'a>)>,
-) {
+fn compare<'a>(expected: &'a [Node], captured: &'a [Node], depth: usize, lines: &mut Vec<(char, Line<'a>)>) {
     let mut partners = pairs(expected, captured, same_tree);
     pair_most_alike(expected, captured, &mut partners);
     for (expected, partner) in expected.iter().zip(&partners) {
@@ -131,16 +105,8 @@ fn pair_most_alike(expected: &[Node], captured: &[Node], partners: &mut [Option<
 }
 
 fn likeness(expected: &Node, captured: &Node) -> usize {
-    let common_children = expected
-        .children
-        .iter()
-        .filter(|child| {
-            captured
-                .children
-                .iter()
-                .any(|other| other.name == child.name)
-        })
-        .count();
+    let common_children =
+        expected.children.iter().filter(|child| captured.children.iter().any(|other| other.name == child.name)).count();
     4 * usize::from(expected.name == captured.name)
         + usize::from(expected.service == captured.service)
         + usize::from(expected.kind == captured.kind)
@@ -149,25 +115,14 @@ fn likeness(expected: &Node, captured: &Node) -> usize {
 
 fn push_all<'a>(mark: char, node: &'a Node, depth: usize, lines: &mut Vec<(char, Line<'a>)>) {
     // A captured span has dozens of attributes; an expected one those that matter.
-    lines.push((
-        mark,
-        line(
-            node,
-            depth,
-            if mark == '-' { node.keys() } else { Vec::new() },
-        ),
-    ));
+    lines.push((mark, line(node, depth, if mark == '-' { node.keys() } else { Vec::new() })));
     for child in &node.children {
         push_all(mark, child, depth + 1, lines);
     }
 }
 
 fn line<'a>(node: &'a Node, depth: usize, keys: Vec<&'a str>) -> Line<'a> {
-    Line {
-        prefix: "   ".repeat(depth),
-        node,
-        keys,
-    }
+    Line { prefix: "   ".repeat(depth), node, keys }
 }
 
 #[cfg(test)]
@@ -180,10 +135,8 @@ mod tests {
 
     #[test]
     fn siblings_and_roots_compare_in_any_order() {
-        let one =
-            "a  s  INTERNAL\n   b  s  CLIENT\n   c  s  CLIENT\n      d  s  CLIENT\nz  s  INTERNAL";
-        let other =
-            "z  s  INTERNAL\na  s  INTERNAL\n   c  s  CLIENT\n      d  s  CLIENT\n   b  s  CLIENT";
+        let one = "a  s  INTERNAL\n   b  s  CLIENT\n   c  s  CLIENT\n      d  s  CLIENT\nz  s  INTERNAL";
+        let other = "z  s  INTERNAL\na  s  INTERNAL\n   c  s  CLIENT\n      d  s  CLIENT\n   b  s  CLIENT";
         assert_eq!(diff(one, other), None);
     }
 
@@ -197,20 +150,15 @@ mod tests {
     #[test]
     fn a_vague_expectation_leaves_the_only_fitting_span_to_a_precise_one() {
         let expected = "a  s  CLIENT\na  s  CLIENT  {k=1}";
-        assert_eq!(
-            diff(expected, "a  s  CLIENT  {k=1}\na  s  CLIENT  {k=2}"),
-            None
-        );
-        assert_eq!(
-            diff(expected, "a  s  CLIENT  {k=2}\na  s  CLIENT  {k=1}"),
-            None
-        );
+        assert_eq!(diff(expected, "a  s  CLIENT  {k=1}\na  s  CLIENT  {k=2}"), None);
+        assert_eq!(diff(expected, "a  s  CLIENT  {k=2}\na  s  CLIENT  {k=1}"), None);
         assert!(diff(expected, "a  s  CLIENT  {k=2}\na  s  CLIENT  {k=3}").is_some());
     }
 
     #[test]
     fn one_wrong_word_is_one_pair_of_marked_lines() {
-        let expected = "checkout  shop  INTERNAL\n   publish  shop  PRODUCER\n      process  depot  CONSUMER  → publish";
+        let expected =
+            "checkout  shop  INTERNAL\n   publish  shop  PRODUCER\n      process  depot  CONSUMER  → publish";
         let captured = "checkout  shop  INTERNAL\n   publish  shop  CLIENT\n      process  depot  CONSUMER  → publish";
         let marked = [
             "  checkout       shop   INTERNAL",
@@ -218,13 +166,7 @@ mod tests {
             "+    publish     shop   CLIENT",
             "        process  depot  CONSUMER  → publish",
         ];
-        assert_eq!(
-            diff(expected, captured)
-                .unwrap()
-                .lines()
-                .collect::<Vec<_>>(),
-            marked
-        );
+        assert_eq!(diff(expected, captured).unwrap().lines().collect::<Vec<_>>(), marked);
     }
 
     #[test]
@@ -246,30 +188,15 @@ mod tests {
         for other in others {
             assert!(diff(base, other).is_some(), "{other}");
         }
-        assert_eq!(
-            diff("a  s  CLIENT  ✗", "a  s  CLIENT  ✗ E"),
-            None,
-            "✗ alone is any error"
-        );
-        assert!(
-            diff("a  s  CLIENT", "a  s  CLIENT  ✗ E").is_some(),
-            "an error that was not expected"
-        );
-        assert_eq!(
-            diff("a  s  CLIENT", "a  s  CLIENT  {k=1}"),
-            None,
-            "attributes that were not asked for"
-        );
+        assert_eq!(diff("a  s  CLIENT  ✗", "a  s  CLIENT  ✗ E"), None, "✗ alone is any error");
+        assert!(diff("a  s  CLIENT", "a  s  CLIENT  ✗ E").is_some(), "an error that was not expected");
+        assert_eq!(diff("a  s  CLIENT", "a  s  CLIENT  {k=1}"), None, "attributes that were not asked for");
     }
 
     #[test]
     fn what_is_missing_and_what_is_too_much_are_marked_with_all_below() {
         let expected = "a  s  INTERNAL\n   b  s  CLIENT  {k=1}\n      c  s  CLIENT";
-        let marked = diff(
-            expected,
-            "a  s  INTERNAL\n   x  t  SERVER\n      y  t  SERVER",
-        )
-        .unwrap();
+        let marked = diff(expected, "a  s  INTERNAL\n   x  t  SERVER\n      y  t  SERVER").unwrap();
         let expected = [
             "  a        s  INTERNAL",
             "-    b     s  CLIENT    {k=1}",

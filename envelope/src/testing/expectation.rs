@@ -12,31 +12,21 @@ pub(super) struct Malformed {
 
 impl fmt::Display for Malformed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "line {} of the expected trace cannot be read: {}\n  {}",
-            self.line, self.reason, self.text
-        )
+        write!(f, "line {} of the expected trace cannot be read: {}\n  {}", self.line, self.reason, self.text)
     }
 }
 
 /// Reads the text of a trace, as the module's documentation describes it.
 pub(super) fn parse(text: &str) -> Result<Vec<Node>, Malformed> {
     let mut trees = Trees::default();
-    for (index, line) in text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| !line.trim().is_empty())
-    {
+    for (index, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         // One tab indents as far as one step of rustfmt.
         let line = line.replace('\t', "    ");
-        read_line(&line)
-            .and_then(|(indent, node)| trees.add(indent, node))
-            .map_err(|reason| Malformed {
-                line: index + 1,
-                text: line.trim().to_owned(),
-                reason,
-            })?;
+        read_line(&line).and_then(|(indent, node)| trees.add(indent, node)).map_err(|reason| Malformed {
+            line: index + 1,
+            text: line.trim().to_owned(),
+            reason,
+        })?;
     }
     Ok(trees.finish())
 }
@@ -59,9 +49,7 @@ impl Trees {
         // between two levels; less than the very first line, it would be a root that looks like its
         // parent.
         if left.is_some_and(|sibling| sibling != indent) {
-            return Err(format!(
-                "its indentation ({indent}) fits no line above; siblings start in the same column"
-            ));
+            return Err(format!("its indentation ({indent}) fits no line above; siblings start in the same column"));
         }
         self.open.push((indent, node));
         Ok(())
@@ -87,28 +75,14 @@ impl Trees {
 fn read_line(line: &str) -> Result<(usize, Node), String> {
     let content = line.trim_start_matches([' ', '│', '├', '└', '─']);
     let indent = line.chars().count() - content.chars().count();
-    let mut columns = content
-        .split("  ")
-        .map(str::trim)
-        .filter(|column| !column.is_empty());
-    let (Some(name), Some(service), Some(kind)) = (columns.next(), columns.next(), columns.next())
-    else {
-        return Err(
-            "a span needs a name, a service and a kind, with two or more spaces between them"
-                .to_owned(),
-        );
+    let mut columns = content.split("  ").map(str::trim).filter(|column| !column.is_empty());
+    let (Some(name), Some(service), Some(kind)) = (columns.next(), columns.next(), columns.next()) else {
+        return Err("a span needs a name, a service and a kind, with two or more spaces between them".to_owned());
     };
     if !["INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"].contains(&kind) {
-        return Err(format!(
-            "{kind:?} is no kind: INTERNAL, SERVER, CLIENT, PRODUCER or CONSUMER"
-        ));
+        return Err(format!("{kind:?} is no kind: INTERNAL, SERVER, CLIENT, PRODUCER or CONSUMER"));
     }
-    let mut node = Node {
-        name: one_line(name),
-        service: one_line(service),
-        kind: kind.to_owned(),
-        ..Node::default()
-    };
+    let mut node = Node { name: one_line(name), service: one_line(service), kind: kind.to_owned(), ..Node::default() };
     for column in columns {
         read_mark(column, &mut node)?;
     }
@@ -125,25 +99,16 @@ fn read_mark(column: &str, node: &mut Node) -> Result<(), String> {
         node.links.sort_unstable();
     } else if let Some(kind) = column.strip_prefix('✗') {
         let kind = one_line(kind);
-        node.error = Some(if kind.is_empty() {
-            ErrorMark::Any
-        } else {
-            ErrorMark::Type(kind)
-        });
+        node.error = Some(if kind.is_empty() { ErrorMark::Any } else { ErrorMark::Type(kind) });
     } else if let Some(parent) = column.strip_prefix('⇠') {
-        let known = UnknownParent::ALL
-            .into_iter()
-            .find(|known| known.text() == one_line(parent));
+        let known = UnknownParent::ALL.into_iter().find(|known| known.text() == one_line(parent));
         node.parent = Some(known.ok_or("after ⇠ stands \"remote parent\" or \"missing parent\"")?);
     } else if let Some(attributes) = column.strip_prefix('{') {
-        let attributes = attributes
-            .strip_suffix('}')
-            .ok_or("attributes end with }, and hold no two spaces in a row")?;
+        let attributes =
+            attributes.strip_suffix('}').ok_or("attributes end with }, and hold no two spaces in a row")?;
         node.attributes.extend(read_attributes(attributes)?);
     } else {
-        return Err(format!(
-            "{column:?} is neither → link, ✗ error type, ⇠ unknown parent nor {{key=value}}"
-        ));
+        return Err(format!("{column:?} is neither → link, ✗ error type, ⇠ unknown parent nor {{key=value}}"));
     }
     Ok(())
 }
@@ -176,10 +141,8 @@ mod tests {
 
     #[test]
     fn columns_and_marks_are_read() {
-        let nodes = parse(
-            "\n    a b   shop  PRODUCER  → y, x  ✗ Kind  ⇠ remote parent  {k=v, list=[1, 2]}  \n\n",
-        )
-        .unwrap();
+        let nodes =
+            parse("\n    a b   shop  PRODUCER  → y, x  ✗ Kind  ⇠ remote parent  {k=v, list=[1, 2]}  \n\n").unwrap();
         let expected = Node {
             name: "a b".to_owned(),
             service: "shop".to_owned(),
@@ -187,10 +150,7 @@ mod tests {
             links: vec!["x".to_owned(), "y".to_owned()],
             error: Some(ErrorMark::Type("Kind".to_owned())),
             parent: Some(UnknownParent::Remote),
-            attributes: vec![
-                ("k".to_owned(), "v".to_owned()),
-                ("list".to_owned(), "[1, 2]".to_owned()),
-            ],
+            attributes: vec![("k".to_owned(), "v".to_owned()), ("list".to_owned(), "[1, 2]".to_owned())],
             children: Vec::new(),
         };
         assert_eq!(nodes, [expected]);
@@ -198,8 +158,11 @@ mod tests {
 
     #[test]
     fn depth_comes_from_where_a_name_starts_with_boxes_or_without() {
-        let boxes = parse("a  s  INTERNAL\n├─ b  s  CLIENT\n│  └─ c  s  SERVER\n└─ d  s  CONSUMER\ne  s  INTERNAL").unwrap();
-        let plain = parse("\ta  s  INTERNAL\n\t\tb  s  CLIENT\n\t\t\tc  s  SERVER\n\t\td  s  CONSUMER\n\te  s  INTERNAL").unwrap();
+        let boxes =
+            parse("a  s  INTERNAL\n├─ b  s  CLIENT\n│  └─ c  s  SERVER\n└─ d  s  CONSUMER\ne  s  INTERNAL").unwrap();
+        let plain =
+            parse("\ta  s  INTERNAL\n\t\tb  s  CLIENT\n\t\t\tc  s  SERVER\n\t\td  s  CONSUMER\n\te  s  INTERNAL")
+                .unwrap();
         assert_eq!(boxes, plain);
         assert_eq!(boxes.len(), 2);
         assert_eq!(boxes[0].children[0].children[0].name, "c");
@@ -216,20 +179,14 @@ mod tests {
     #[test]
     fn a_malformed_line_is_named() {
         let cases = [
-            (
-                "a  s  INTERNAL\n  b  s",
-                "line 2 of the expected trace cannot be read: a span needs a name",
-            ),
+            ("a  s  INTERNAL\n  b  s", "line 2 of the expected trace cannot be read: a span needs a name"),
             ("a  s  internal", "\"internal\" is no kind"),
             ("a  s  INTERNAL  oops", "\"oops\" is neither"),
             ("a  s  INTERNAL  →", "linked span is missing"),
             ("a  s  INTERNAL  ⇠ odd", "after ⇠ stands"),
             ("a  s  INTERNAL  {k}", "\"k\" is no key=value"),
             ("a  s  INTERNAL  {k=v", "attributes end with }"),
-            (
-                "a  s  INTERNAL\n      b  s  INTERNAL\n   c  s  INTERNAL",
-                "line 3 of the expected trace",
-            ),
+            ("a  s  INTERNAL\n      b  s  INTERNAL\n   c  s  INTERNAL", "line 3 of the expected trace"),
             ("  a  s  INTERNAL\nb  s  INTERNAL", "fits no line above"),
         ];
         for (text, expected) in cases {

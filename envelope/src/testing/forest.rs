@@ -54,18 +54,10 @@ impl Forest {
         spans.sort_by_key(CapturedSpan::start);
         let mut by_context = HashMap::new();
         for (index, span) in spans.iter().enumerate() {
-            by_context
-                .entry((span.trace_id(), span.span_id()))
-                .or_insert(index);
+            by_context.entry((span.trace_id(), span.span_id())).or_insert(index);
         }
-        let parents: Vec<_> = spans
-            .iter()
-            .map(|span| {
-                by_context
-                    .get(&(span.trace_id(), span.parent_id()?))
-                    .copied()
-            })
-            .collect();
+        let parents: Vec<_> =
+            spans.iter().map(|span| by_context.get(&(span.trace_id(), span.parent_id()?)).copied()).collect();
         let (mut roots, mut children) = (Vec::new(), vec![Vec::new(); spans.len()]);
         for (index, parent) in parents.iter().enumerate() {
             match parent.and_then(|parent| children.get_mut(parent)) {
@@ -73,12 +65,7 @@ impl Forest {
                 _ => roots.push(index),
             }
         }
-        Self {
-            spans,
-            by_context,
-            roots,
-            children,
-        }
+        Self { spans, by_context, roots, children }
     }
 
     /// The roots, by their start.
@@ -96,27 +83,19 @@ impl Forest {
     #[must_use]
     pub fn trace_ids(&self) -> Vec<TraceId> {
         let mut seen = HashSet::new();
-        self.spans
-            .iter()
-            .map(CapturedSpan::trace_id)
-            .filter(|&id| seen.insert(id))
-            .collect()
+        self.spans.iter().map(CapturedSpan::trace_id).filter(|&id| seen.insert(id)).collect()
     }
 
     /// The span with this context, where it is known: the other end of a link.
     #[must_use]
     pub fn find(&self, context: &SpanContext) -> Option<&CapturedSpan> {
-        self.by_context
-            .get(&(context.trace_id(), context.span_id()))
-            .and_then(|&index| self.spans.get(index))
+        self.by_context.get(&(context.trace_id(), context.span_id())).and_then(|&index| self.spans.get(index))
     }
 
     /// The parent of a span, where it is known.
     #[must_use]
     pub fn parent(&self, span: &CapturedSpan) -> Option<&CapturedSpan> {
-        self.by_context
-            .get(&(span.trace_id(), span.parent_id()?))
-            .and_then(|&index| self.spans.get(index))
+        self.by_context.get(&(span.trace_id(), span.parent_id()?)).and_then(|&index| self.spans.get(index))
     }
 
     /// A picture of it for terminals, and to change how it is drawn.
@@ -144,13 +123,7 @@ impl Forest {
     }
 
     fn trees<'a>(&'a self, indices: &'a [usize]) -> impl Iterator<Item = Tree<'a>> {
-        indices.iter().filter_map(|&index| {
-            Some(Tree {
-                forest: self,
-                index,
-                span: self.spans.get(index)?,
-            })
-        })
+        indices.iter().filter_map(|&index| Some(Tree { forest: self, index, span: self.spans.get(index)? }))
     }
 }
 
@@ -177,11 +150,7 @@ impl<'a> Tree<'a> {
 
     /// What is below it.
     pub fn children(&self) -> impl Iterator<Item = Tree<'a>> + use<'a> {
-        self.forest
-            .children
-            .get(self.index)
-            .into_iter()
-            .flat_map(|children| self.forest.trees(children))
+        self.forest.children.get(self.index).into_iter().flat_map(|children| self.forest.trees(children))
     }
 
     /// The forest it stands in.
@@ -237,22 +206,14 @@ mod tests {
             span(2, 1, "shop", "stranger", [10, 15]).trace(9).build(),
         ]);
         assert_eq!(names(forest.roots()), ["root", "stranger"]);
-        assert_eq!(
-            forest
-                .roots()
-                .map(|tree| tree.is_orphan())
-                .collect::<Vec<_>>(),
-            [false, true]
-        );
+        assert_eq!(forest.roots().map(|tree| tree.is_orphan()).collect::<Vec<_>>(), [false, true]);
         assert_eq!(forest.trace_ids(), [TRACE.into(), 9.into()]);
     }
 
     #[test]
     fn a_child_that_starts_before_its_parent_stays_below_it() {
-        let forest = Forest::new([
-            span(1, 0, "a", "root", [10, 50]).build(),
-            span(2, 1, "b", "early", [5, 15]).build(),
-        ]);
+        let forest =
+            Forest::new([span(1, 0, "a", "root", [10, 50]).build(), span(2, 1, "b", "early", [5, 15]).build()]);
         assert_eq!(names(forest.roots()), ["root"]);
     }
 
@@ -265,30 +226,15 @@ mod tests {
             span(4, 1, "a", "below", [3, 4]).build(),
         ]);
         assert_eq!(names(forest.roots()), ["one", "two", "itself"]);
-        assert_eq!(
-            names(forest.roots().flat_map(|tree| tree.children())),
-            ["below"]
-        );
+        assert_eq!(names(forest.roots().flat_map(|tree| tree.children())), ["below"]);
     }
 
     #[test]
     fn a_link_is_found_by_both_ids() {
-        let sent = span(7, 0, "a", "publish", [0, 1])
-            .kind(SpanKind::Producer)
-            .build();
-        let forest = Forest::new([
-            sent,
-            span(8, 0, "b", "process", [2, 3])
-                .trace(5)
-                .link(TRACE, 7)
-                .link(5, 7)
-                .build(),
-        ]);
+        let sent = span(7, 0, "a", "publish", [0, 1]).kind(SpanKind::Producer).build();
+        let forest = Forest::new([sent, span(8, 0, "b", "process", [2, 3]).trace(5).link(TRACE, 7).link(5, 7).build()]);
         let links = forest.spans()[1].links();
-        assert_eq!(
-            forest.find(&links[0].span_context).map(|span| span.name()),
-            Some("publish")
-        );
+        assert_eq!(forest.find(&links[0].span_context).map(|span| span.name()), Some("publish"));
         assert!(forest.find(&links[1].span_context).is_none());
     }
 }

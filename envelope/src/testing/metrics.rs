@@ -37,11 +37,7 @@ impl Capture {
             (Some(metric), None) => metric.clone(),
             _ => panic!(
                 "expected one time series of {name:?}, measured were:\n{}",
-                metrics
-                    .iter()
-                    .map(CapturedMetric::line)
-                    .collect::<Vec<_>>()
-                    .join("\n")
+                metrics.iter().map(CapturedMetric::line).collect::<Vec<_>>().join("\n")
             ),
         }
     }
@@ -103,10 +99,7 @@ impl CapturedMetric {
 
     /// The value of one attribute.
     pub fn attribute(&self, key: &str) -> Option<&Value> {
-        self.attributes
-            .iter()
-            .find(|attribute| attribute.key.as_str() == key)
-            .map(|attribute| &attribute.value)
+        self.attributes.iter().find(|attribute| attribute.key.as_str() == key).map(|attribute| &attribute.value)
     }
 
     /// The sum of a counter or histogram, or what a gauge showed last.
@@ -131,23 +124,9 @@ impl CapturedMetric {
     }
 
     pub(super) fn line(&self) -> String {
-        let attributes: Vec<_> = self
-            .attributes
-            .iter()
-            .map(|pair| format!("{}={}", pair.key, pair.value))
-            .collect();
-        let count = self
-            .count
-            .map(|count| format!(" in {count} values"))
-            .unwrap_or_default();
-        format!(
-            "  {}  {}  {{{}}}  {}{count} {}",
-            self.name,
-            self.service,
-            attributes.join(", "),
-            self.value,
-            self.unit
-        )
+        let attributes: Vec<_> = self.attributes.iter().map(|pair| format!("{}={}", pair.key, pair.value)).collect();
+        let count = self.count.map(|count| format!(" in {count} values")).unwrap_or_default();
+        format!("  {}  {}  {{{}}}  {}{count} {}", self.name, self.service, attributes.join(", "), self.value, self.unit)
     }
 }
 
@@ -160,74 +139,45 @@ pub(super) struct MetricStore {
 
 impl MetricStore {
     pub(super) fn new(service: Arc<str>) -> Self {
-        Self {
-            service,
-            series: Arc::default(),
-        }
+        Self { service, series: Arc::default() }
     }
 
     pub(super) fn series(&self) -> Vec<CapturedMetric> {
-        self.series
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.series.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn clear(&self) {
-        self.series
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.series.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     fn record(&self, metric: CapturedMetric, adds_up: bool) {
         let mut series = self.series.lock().unwrap_or_else(PoisonError::into_inner);
-        match series
-            .iter_mut()
-            .find(|known| known.is_same_series(&metric))
-        {
+        match series.iter_mut().find(|known| known.is_same_series(&metric)) {
             Some(known) if adds_up => {
                 known.value += metric.value;
-                known.count = known
-                    .count
-                    .map(|count| count + metric.count.unwrap_or_default());
+                known.count = known.count.map(|count| count + metric.count.unwrap_or_default());
             }
             Some(known) => *known = metric,
             None => series.push(metric),
         }
     }
 
-    fn record_all<T: Copy>(
-        &self,
-        blank: &CapturedMetric,
-        data: &MetricData<T>,
-        to_f64: impl Fn(T) -> f64,
-    ) {
+    fn record_all<T: Copy>(&self, blank: &CapturedMetric, data: &MetricData<T>, to_f64: impl Fn(T) -> f64) {
         let series = |attributes: Vec<KeyValue>, value: T| {
-            let mut series = CapturedMetric {
-                attributes,
-                value: to_f64(value),
-                ..blank.clone()
-            };
+            let mut series = CapturedMetric { attributes, value: to_f64(value), ..blank.clone() };
             series.attributes.sort_by(|a, b| a.key.cmp(&b.key));
             series
         };
         match data {
             MetricData::Gauge(gauge) => {
                 for point in gauge.data_points() {
-                    self.record(
-                        series(point.attributes().cloned().collect(), point.value()),
-                        false,
-                    );
+                    self.record(series(point.attributes().cloned().collect(), point.value()), false);
                 }
             }
             MetricData::Sum(sum) => {
                 for point in sum.data_points() {
                     let adds_up = sum.temporality() == Temporality::Delta;
-                    self.record(
-                        series(point.attributes().cloned().collect(), point.value()),
-                        adds_up,
-                    );
+                    self.record(series(point.attributes().cloned().collect(), point.value()), adds_up);
                 }
             }
             MetricData::Histogram(histogram) => {
@@ -261,12 +211,8 @@ impl PushMetricExporter for MetricStore {
                 match metric.data() {
                     AggregatedMetrics::F64(data) => self.record_all(&blank, data, |value| value),
                     // Exact up to 2^53, which no test counts to.
-                    AggregatedMetrics::U64(data) => {
-                        self.record_all(&blank, data, |value| value as f64)
-                    }
-                    AggregatedMetrics::I64(data) => {
-                        self.record_all(&blank, data, |value| value as f64)
-                    }
+                    AggregatedMetrics::U64(data) => self.record_all(&blank, data, |value| value as f64),
+                    AggregatedMetrics::I64(data) => self.record_all(&blank, data, |value| value as f64),
                 }
             }
         }

@@ -29,33 +29,20 @@ pub(super) fn sender<'a>(tree: Tree<'a>) -> Option<&'a CapturedSpan> {
         // A batch: each message waited for another time.
         _ => None,
     };
-    forest
-        .parent(span)
-        .filter(|parent| is_sender(parent))
-        .or_else(linked)
+    forest.parent(span).filter(|parent| is_sender(parent)).or_else(linked)
 }
 
 /// When the broker had the message: it may deliver before its confirmation is back at the producer.
 pub(super) fn sent_at(sender: &CapturedSpan, receiver: &CapturedSpan) -> SystemTime {
-    if sender.end() <= receiver.start() {
-        sender.end()
-    } else {
-        sender.start()
-    }
+    if sender.end() <= receiver.start() { sender.end() } else { sender.start() }
 }
 
 pub(super) fn notes(tree: Tree<'_>, sent: Option<SystemTime>) -> Vec<String> {
     let span = tree.span();
     let mut notes = Vec::new();
     if let Status::Error { description } = span.status() {
-        let kind = span
-            .attribute("error.type")
-            .map(|kind| kind.as_str().into_owned());
-        let text = if description.is_empty() {
-            kind.unwrap_or("error".to_owned())
-        } else {
-            description.to_string()
-        };
+        let kind = span.attribute("error.type").map(|kind| kind.as_str().into_owned());
+        let text = if description.is_empty() { kind.unwrap_or("error".to_owned()) } else { description.to_string() };
         notes.push(one_line(&text));
     }
     let attempt = span.attribute("traced.message.attempt");
@@ -63,19 +50,10 @@ pub(super) fn notes(tree: Tree<'_>, sent: Option<SystemTime>) -> Vec<String> {
     // A repeated message has not waited all the time: it was being processed before. Negative times
     // are clocks that differ, which the next note tells.
     let is_first = attempt.is_none_or(|attempt| *attempt == Value::I64(1));
-    let wait = sent
-        .filter(|_| is_first)
-        .and_then(|sent| span.start().duration_since(sent).ok());
+    let wait = sent.filter(|_| is_first).and_then(|sent| span.start().duration_since(sent).ok());
     notes.extend(wait.map(|wait| format!("waited {}", short(wait))));
-    if let Some(Err(early)) = tree
-        .forest()
-        .parent(span)
-        .map(|parent| span.start().duration_since(parent.start()))
-    {
-        notes.push(format!(
-            "starts {} before its parent",
-            short(early.duration())
-        ));
+    if let Some(Err(early)) = tree.forest().parent(span).map(|parent| span.start().duration_since(parent.start())) {
+        notes.push(format!("starts {} before its parent", short(early.duration())));
     }
     notes.extend(UnknownParent::of(tree).map(|parent| format!("⇠ {}", parent.text())));
     notes
@@ -87,20 +65,14 @@ pub(super) fn links(tree: Tree<'_>) -> Vec<(SpanContext, String)> {
         let name = tree
             .forest()
             .find(link)
-            .map_or("a span that was not captured".to_owned(), |linked| {
-                one_line(linked.name())
-            });
+            .map_or("a span that was not captured".to_owned(), |linked| one_line(linked.name()));
         if link.trace_id() == span.trace_id() {
             return format!("links {name}");
         }
         let id = link.trace_id().to_string();
         format!("links {name} (trace {}…)", id.get(..8).unwrap_or(&id))
     };
-    let shown = span
-        .links()
-        .iter()
-        .map(|link| &link.span_context)
-        .filter(|link| !span.is_link_to_parent(link));
+    let shown = span.links().iter().map(|link| &link.span_context).filter(|link| !span.is_link_to_parent(link));
     shown.map(|link| (link.clone(), text(link))).collect()
 }
 
@@ -119,9 +91,7 @@ mod tests {
     }
 
     fn processed(times: [u64; 2]) -> Synthetic {
-        span(2, 1, "depot", "process", times)
-            .kind(SpanKind::Consumer)
-            .link(TRACE, 1)
+        span(2, 1, "depot", "process", times).kind(SpanKind::Consumer).link(TRACE, 1)
     }
 
     fn forest(spans: impl IntoIterator<Item = Synthetic>) -> Forest {
@@ -130,47 +100,30 @@ mod tests {
 
     fn all_notes(spans: impl IntoIterator<Item = Synthetic>) -> Vec<String> {
         let forest = forest(spans);
-        Timeline::all(&forest)
-            .into_iter()
-            .flat_map(|timeline| timeline.rows)
-            .flat_map(|row| row.notes)
-            .collect()
+        Timeline::all(&forest).into_iter().flat_map(|timeline| timeline.rows).flat_map(|row| row.notes).collect()
     }
 
     #[test]
     fn waiting_is_counted_from_the_end_of_sending() {
-        assert_eq!(
-            all_notes([sent([0, 1000]), processed([3500, 9000])]),
-            ["waited 2.5 ms"]
-        );
+        assert_eq!(all_notes([sent([0, 1000]), processed([3500, 9000])]), ["waited 2.5 ms"]);
     }
 
     #[test]
     fn waiting_is_counted_from_the_start_of_sending_when_the_confirmation_came_late() {
-        assert_eq!(
-            all_notes([sent([0, 4000]), processed([3500, 9000])]),
-            ["waited 3.5 ms"]
-        );
+        assert_eq!(all_notes([sent([0, 4000]), processed([3500, 9000])]), ["waited 3.5 ms"]);
     }
 
     #[test]
     fn clocks_that_differ_are_told_and_no_waiting_is_made_up() {
-        assert_eq!(
-            all_notes([sent([5000, 6000]), processed([1000, 9000])]),
-            ["starts 4.0 ms before its parent"]
-        );
+        assert_eq!(all_notes([sent([5000, 6000]), processed([1000, 9000])]), ["starts 4.0 ms before its parent"]);
     }
 
     #[test]
     fn a_retry_and_an_error_are_noted_the_type_where_no_description_is() {
         let attempt = KeyValue::new("traced.message.attempt", 2);
         let notes = all_notes([
-            span(1, 0, "a", "b", [0, 1])
-                .attribute(attempt)
-                .error("out of\nstock"),
-            span(2, 0, "a", "c", [1, 1])
-                .attribute(KeyValue::new("error.type", "Kind"))
-                .error(""),
+            span(1, 0, "a", "b", [0, 1]).attribute(attempt).error("out of\nstock"),
+            span(2, 0, "a", "c", [1, 1]).attribute(KeyValue::new("error.type", "Kind")).error(""),
         ]);
         assert_eq!(notes, ["out of stock", "attempt 2", "Kind"]);
     }
@@ -180,15 +133,8 @@ mod tests {
         let elsewhere = 0xabcd_ef01_2345_6789_abcd_ef01_2345_6789;
         let forest = forest([sent([0, 1]), processed([2, 3]).link(elsewhere, 9)]);
         let timelines = Timeline::all(&forest);
-        let links: Vec<_> = timelines[0]
-            .rows
-            .iter()
-            .flat_map(|row| &row.links)
-            .map(|(_, text)| text.as_str())
-            .collect();
-        assert_eq!(
-            links,
-            ["links a span that was not captured (trace abcdef01…)"]
-        );
+        let links: Vec<_> =
+            timelines[0].rows.iter().flat_map(|row| &row.links).map(|(_, text)| text.as_str()).collect();
+        assert_eq!(links, ["links a span that was not captured (trace abcdef01…)"]);
     }
 }

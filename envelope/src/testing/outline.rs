@@ -43,31 +43,21 @@ impl UnknownParent {
     }
 
     pub(super) fn of(tree: Tree<'_>) -> Option<Self> {
-        tree.is_orphan().then(|| {
-            if tree.span().parent_is_remote() {
-                Self::Remote
-            } else {
-                Self::Missing
-            }
-        })
+        tree.is_orphan().then(|| if tree.span().parent_is_remote() { Self::Remote } else { Self::Missing })
     }
 }
 
 impl Node {
     /// Whether a captured line is what this expected one says, without regard to what is below.
     pub(super) fn describes(&self, captured: &Self) -> bool {
-        (&self.name, &self.service, &self.kind)
-            == (&captured.name, &captured.service, &captured.kind)
+        (&self.name, &self.service, &self.kind) == (&captured.name, &captured.service, &captured.kind)
             && self.links == captured.links
             && self.parent == captured.parent
             && match (&self.error, &captured.error) {
                 (None, None) | (Some(ErrorMark::Any), Some(_)) => true,
                 (expected, captured) => expected == captured,
             }
-            && self
-                .attributes
-                .iter()
-                .all(|expected| captured.attributes.contains(expected))
+            && self.attributes.iter().all(|expected| captured.attributes.contains(expected))
     }
 
     /// The columns after the name; of the attributes, those with these keys.
@@ -95,26 +85,15 @@ impl Node {
     }
 
     pub(super) fn keys(&self) -> Vec<&str> {
-        self.attributes
-            .iter()
-            .map(|(key, _)| key.as_str())
-            .collect()
+        self.attributes.iter().map(|(key, _)| key.as_str()).collect()
     }
 }
 
 /// The lines of a captured tree.
 pub(super) fn node(tree: Tree<'_>) -> Node {
     let span = tree.span();
-    let name = |link| {
-        tree.forest()
-            .find(link)
-            .map_or("?".to_owned(), |linked| one_line(linked.name()))
-    };
-    let links = span
-        .links()
-        .iter()
-        .map(|link| name(&link.span_context))
-        .collect::<Vec<_>>();
+    let name = |link| tree.forest().find(link).map_or("?".to_owned(), |linked| one_line(linked.name()));
+    let links = span.links().iter().map(|link| name(&link.span_context)).collect::<Vec<_>>();
     Node {
         name: one_line(span.name()),
         service: one_line(span.service()),
@@ -130,27 +109,17 @@ pub(super) fn node(tree: Tree<'_>) -> Node {
 fn attributes(span: &CapturedSpan) -> Vec<(String, String)> {
     // A key that was set twice has its last value only.
     let counts = |pair: &&KeyValue| span.attribute(pair.key.as_str()) == Some(&pair.value);
-    span.attributes()
-        .iter()
-        .filter(counts)
-        .map(|pair| (pair.key.to_string(), one_line(&pair.value.as_str())))
-        .collect()
+    span.attributes().iter().filter(counts).map(|pair| (pair.key.to_string(), one_line(&pair.value.as_str()))).collect()
 }
 
 fn error_mark(span: &CapturedSpan) -> Option<ErrorMark> {
-    let kind = span
-        .attribute("error.type")
-        .map(|kind| ErrorMark::Type(one_line(&kind.as_str())));
+    let kind = span.attribute("error.type").map(|kind| ErrorMark::Type(one_line(&kind.as_str())));
     span.is_error().then(|| kind.unwrap_or(ErrorMark::Any))
 }
 
 /// Splits at commas, names with commas included: both sides of a comparison are split alike.
 pub(super) fn sorted_names(names: &str) -> Vec<String> {
-    let mut names: Vec<_> = names
-        .split(',')
-        .map(one_line)
-        .filter(|name| !name.is_empty())
-        .collect();
+    let mut names: Vec<_> = names.split(',').map(one_line).filter(|name| !name.is_empty()).collect();
     names.sort_unstable();
     names
 }
@@ -176,12 +145,7 @@ pub(super) struct Line<'a> {
 /// With attributes for what was expected: it names the few that matter. A captured span has too
 /// many.
 pub(super) fn text(nodes: &[Node], attributes: bool) -> String {
-    fn walk<'a>(
-        nodes: &'a [Node],
-        indent: Option<&str>,
-        attributes: bool,
-        lines: &mut Vec<Line<'a>>,
-    ) {
+    fn walk<'a>(nodes: &'a [Node], indent: Option<&str>, attributes: bool, lines: &mut Vec<Line<'a>>) {
         for (index, node) in nodes.iter().enumerate() {
             let last = index + 1 == nodes.len();
             let (prefix, below) = match indent {
@@ -189,11 +153,7 @@ pub(super) fn text(nodes: &[Node], attributes: bool) -> String {
                 Some(indent) if last => (format!("{indent}└─ "), format!("{indent}   ")),
                 Some(indent) => (format!("{indent}├─ "), format!("{indent}│  ")),
             };
-            lines.push(Line {
-                prefix,
-                node,
-                keys: if attributes { node.keys() } else { Vec::new() },
-            });
+            lines.push(Line { prefix, node, keys: if attributes { node.keys() } else { Vec::new() } });
             walk(&node.children, Some(&below), attributes, lines);
         }
     }
@@ -212,12 +172,7 @@ pub(super) fn align(lines: &[Line<'_>]) -> String {
         })
         .collect();
     // Only the first three: what follows differs from line to line.
-    let width = |column: usize| {
-        rows.iter()
-            .filter_map(|row| row.get(column))
-            .map(|cell| cell.chars().count())
-            .max()
-    };
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let widths: Vec<_> = (0..3).filter_map(width).collect();
     let mut text = String::new();
     for row in &rows {
@@ -248,9 +203,7 @@ mod tests {
     fn a_forest_is_written_in_aligned_columns() {
         let forest = Forest::new([
             span(1, 0, "shop", "checkout", [0, 50]).build(),
-            span(2, 1, "shop", "publish  orders", [1, 5])
-                .kind(SpanKind::Producer)
-                .build(),
+            span(2, 1, "shop", "publish  orders", [1, 5]).kind(SpanKind::Producer).build(),
             span(3, 2, "warehouse", "process orders", [10, 15])
                 .kind(SpanKind::Consumer)
                 .link(TRACE, 2)
@@ -275,13 +228,9 @@ later                 other      INTERNAL  ✗  ⇠ missing parent
 
     #[test]
     fn an_overwritten_attribute_does_not_count() {
-        let overwritten = span(1, 0, "a", "b", [0, 1])
-            .attribute(KeyValue::new("k", 1))
-            .attribute(KeyValue::new("k", 2));
-        assert_eq!(
-            Forest::new([overwritten.build()]).outline()[0].attributes,
-            [("k".to_owned(), "2".to_owned())]
-        );
+        let overwritten =
+            span(1, 0, "a", "b", [0, 1]).attribute(KeyValue::new("k", 1)).attribute(KeyValue::new("k", 2));
+        assert_eq!(Forest::new([overwritten.build()]).outline()[0].attributes, [("k".to_owned(), "2".to_owned())]);
     }
 
     #[test]

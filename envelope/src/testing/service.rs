@@ -33,12 +33,7 @@ impl Service {
             .with_span_limits(SpanLimits::default())
             .with_resource(resource(&name))
             .build();
-        Self {
-            metrics: MetricStore::new(Arc::clone(&name)),
-            name,
-            tracer_provider,
-            meter_provider: OnceLock::new(),
-        }
+        Self { metrics: MetricStore::new(Arc::clone(&name)), name, tracer_provider, meter_provider: OnceLock::new() }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -53,13 +48,9 @@ impl Service {
     pub(super) fn meter_provider(&self) -> &SdkMeterProvider {
         self.meter_provider.get_or_init(|| {
             // Collected by hand; a day is longer than any test.
-            let reader = PeriodicReader::builder(self.metrics.clone())
-                .with_interval(Duration::from_secs(86_400))
-                .build();
-            SdkMeterProvider::builder()
-                .with_reader(reader)
-                .with_resource(resource(&self.name))
-                .build()
+            let reader =
+                PeriodicReader::builder(self.metrics.clone()).with_interval(Duration::from_secs(86_400)).build();
+            SdkMeterProvider::builder().with_reader(reader).with_resource(resource(&self.name)).build()
         })
     }
 
@@ -83,7 +74,5 @@ impl Service {
 }
 
 fn resource(service: &str) -> Resource {
-    Resource::builder_empty()
-        .with_service_name(service.to_owned())
-        .build()
+    Resource::builder_empty().with_service_name(service.to_owned()).build()
 }

@@ -44,10 +44,7 @@ pub struct CapturedSpan {
 impl CapturedSpan {
     /// Makes a span of `service` from the SDK's data.
     pub fn new(service: impl Into<Arc<str>>, data: SpanData) -> Self {
-        Self {
-            service: service.into(),
-            data: Arc::new(data),
-        }
+        Self { service: service.into(), data: Arc::new(data) }
     }
 
     /// The name.
@@ -138,10 +135,7 @@ impl CapturedSpan {
 
     /// How long it took; zero where the clock went backwards.
     pub fn duration(&self) -> Duration {
-        self.data
-            .end_time
-            .duration_since(self.data.start_time)
-            .unwrap_or_default()
+        self.data.end_time.duration_since(self.data.start_time).unwrap_or_default()
     }
 
     /// The instrumentation scope: name, version and schema URL.
@@ -173,10 +167,7 @@ impl CapturedSpan {
 
 impl fmt::Debug for CapturedSpan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CapturedSpan")
-            .field("service", &self.service)
-            .field("data", &self.data)
-            .finish()
+        f.debug_struct("CapturedSpan").field("service", &self.service).field("data", &self.data).finish()
     }
 }
 
@@ -230,20 +221,12 @@ mod tests {
 
     #[test]
     fn a_clock_that_went_backwards_gives_no_time() {
-        assert_eq!(
-            span(1, 0, "shop", "checkout", [5, 0])
-                .build()
-                .duration()
-                .as_micros(),
-            0
-        );
+        assert_eq!(span(1, 0, "shop", "checkout", [5, 0]).build().duration().as_micros(), 0);
     }
 
     #[test]
     fn only_a_link_to_the_parent_in_the_same_trace_is_one() {
-        let child = span(2, 1, "shop", "process", [0, 5])
-            .kind(SpanKind::Consumer)
-            .build();
+        let child = span(2, 1, "shop", "process", [0, 5]).kind(SpanKind::Consumer).build();
         assert!(child.is_link_to_parent(&context(TRACE, 1)));
         assert!(!child.is_link_to_parent(&context(7, 1)));
         assert!(!child.is_link_to_parent(&context(TRACE, 3)));

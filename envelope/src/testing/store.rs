@@ -47,9 +47,7 @@ impl Store {
 
     /// Blocks until `count` spans have ended; whether they did in time.
     pub(super) fn wait_for(&self, count: usize, timeout: Duration) -> bool {
-        let waited = self
-            .ended
-            .wait_timeout_while(self.state(), timeout, |state| state.ended.len() < count);
+        let waited = self.ended.wait_timeout_while(self.state(), timeout, |state| state.ended.len() < count);
         waited.unwrap_or_else(PoisonError::into_inner).0.ended.len() >= count
     }
 
@@ -59,9 +57,7 @@ impl Store {
 
     pub(super) fn end(&self, span: CapturedSpan) {
         let mut state = self.state();
-        state
-            .open
-            .retain(|open| open.span_context() != span.span_context());
+        state.open.retain(|open| open.span_context() != span.span_context());
         state.ended.push(span);
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
@@ -87,14 +83,12 @@ impl Recorder {
 impl SpanProcessor for Recorder {
     fn on_start(&self, span: &mut Span, _cx: &opentelemetry::Context) {
         if let Some(data) = span.exported_data().filter(|_| span.is_recording()) {
-            self.store
-                .started(CapturedSpan::new(Arc::clone(&self.service), data));
+            self.store.started(CapturedSpan::new(Arc::clone(&self.service), data));
         }
     }
 
     fn on_end(&self, span: SpanData) {
-        self.store
-            .end(CapturedSpan::new(Arc::clone(&self.service), span));
+        self.store.end(CapturedSpan::new(Arc::clone(&self.service), span));
     }
 
     fn force_flush(&self) -> OTelSdkResult {
@@ -116,21 +110,10 @@ mod tests {
         store.started(span(1, 0, "shop", "a", [0, 0]).build());
         store.started(span(2, 0, "shop", "b", [0, 0]).build());
         store.end(span(1, 0, "shop", "a", [0, 1]).build());
-        assert_eq!(
-            store
-                .open()
-                .iter()
-                .map(CapturedSpan::name)
-                .collect::<Vec<_>>(),
-            ["b"]
-        );
+        assert_eq!(store.open().iter().map(CapturedSpan::name).collect::<Vec<_>>(), ["b"]);
         store.clear();
         assert!(store.ended().is_empty());
-        assert_eq!(
-            store.open().len(),
-            1,
-            "clearing forgets what has ended, not what still will"
-        );
+        assert_eq!(store.open().len(), 1, "clearing forgets what has ended, not what still will");
     }
 
     #[test]

@@ -1,7 +1,4 @@
-#![expect(
-    clippy::suboptimal_flops,
-    reason = "pixels: sums that can be read, not the last bit"
-)]
+#![expect(clippy::suboptimal_flops, reason = "pixels: sums that can be read, not the last bit")]
 
 mod columns;
 mod frame;
@@ -39,27 +36,16 @@ const DEEPEST: usize = 16;
 
 /// Colours that keep their distance from each other, and from black and white: one set serves light
 /// and dark. Red is for errors.
-const SERVICES: [&str; 8] = [
-    "#3b7dd8", "#d98324", "#2f9e6e", "#9467c9", "#1b9aaa", "#c2548f", "#8a8f2a", "#a0714f",
-];
+const SERVICES: [&str; 8] = ["#3b7dd8", "#d98324", "#2f9e6e", "#9467c9", "#1b9aaa", "#c2548f", "#8a8f2a", "#a0714f"];
 
 /// Draws timelines as one document.
 pub(super) fn document(timelines: &[Timeline<'_>], services: &[&str]) -> String {
     let columns = Columns::new(timelines);
     let rows: usize = timelines.iter().map(|timeline| timeline.rows.len()).sum();
     let sections = timelines.len() as f64;
-    let height =
-        2.0 * MARGIN + sections * HEADER + rows as f64 * ROW + (sections - 1.0).max(0.0) * GAP;
-    let id = timelines
-        .first()
-        .map_or("empty".to_owned(), |timeline| timeline.trace_id.to_string());
-    let mut drawing = Drawing {
-        svg: String::new(),
-        id,
-        columns,
-        services,
-        places: HashMap::new(),
-    };
+    let height = 2.0 * MARGIN + sections * HEADER + rows as f64 * ROW + (sections - 1.0).max(0.0) * GAP;
+    let id = timelines.first().map_or("empty".to_owned(), |timeline| timeline.trace_id.to_string());
+    let mut drawing = Drawing { svg: String::new(), id, columns, services, places: HashMap::new() };
     drawing.open(timelines, height.max(2.0 * MARGIN + ROW));
     if timelines.is_empty() {
         drawing.text(MARGIN, MARGIN + ROW / 2.0, " class=\"quiet\"", "no spans");
@@ -70,14 +56,7 @@ pub(super) fn document(timelines: &[Timeline<'_>], services: &[&str]) -> String 
         for (index, row) in timeline.rows.iter().enumerate() {
             let y = rows_top + (index as f64 + 0.5) * ROW;
             drawing.stripe(index, y);
-            drawing.places.insert(
-                key(row),
-                Place {
-                    y,
-                    start: row.start,
-                    end: row.end,
-                },
-            );
+            drawing.places.insert(key(row), Place { y, start: row.start, end: row.end });
         }
         // Behind the bars, above the stripes.
         drawing.header(timeline, top);
@@ -102,12 +81,7 @@ fn notes(row: &Row<'_>) -> String {
         [(_, text)] => Some(format!("⇢ {text}")),
         links => Some(format!("⇢ links {} spans", links.len())),
     };
-    row.notes
-        .iter()
-        .cloned()
-        .chain(links)
-        .collect::<Vec<_>>()
-        .join(", ")
+    row.notes.iter().cloned().chain(links).collect::<Vec<_>>().join(", ")
 }
 
 /// Where the bar of a span is, for what leads to it.
@@ -135,11 +109,7 @@ impl Drawing<'_> {
 
     fn text(&mut self, x: f64, y: f64, attributes: &str, text: &str) {
         // Digits and capitals are centred a third of the font's size above the base line.
-        self.line(format_args!(
-            "<text x=\"{x:.1}\" y=\"{:.1}\"{attributes}>{}</text>",
-            y + FONT / 3.0,
-            escape(text)
-        ));
+        self.line(format_args!("<text x=\"{x:.1}\" y=\"{:.1}\"{attributes}>{}</text>", y + FONT / 3.0, escape(text)));
     }
 
     /// Leads the eye from a name to its bar.
@@ -156,26 +126,11 @@ impl Drawing<'_> {
         let Some(&Place { y, .. }) = self.places.get(&key(row)) else {
             return;
         };
-        let Columns {
-            service,
-            label,
-            duration_end,
-            notes: notes_start,
-            note_chars,
-            ..
-        } = self.columns;
+        let Columns { service, label, duration_end, notes: notes_start, note_chars, .. } = self.columns;
         let colour = self.colour(row.span.service());
         self.line(format_args!("<g><title>{}</title>", escape(&tooltip(row))));
-        self.line(format_args!(
-            "<circle cx=\"{}\" cy=\"{y}\" r=\"4\" fill=\"{colour}\"/>",
-            service + 4.0
-        ));
-        self.text(
-            service + 14.0,
-            y,
-            "",
-            &truncated(&one_line(row.span.service()), 16),
-        );
+        self.line(format_args!("<circle cx=\"{}\" cy=\"{y}\" r=\"4\" fill=\"{colour}\"/>", service + 4.0));
+        self.text(service + 14.0, y, "", &truncated(&one_line(row.span.service()), 16));
         self.branch(row, y);
         let room = ((self.columns.chart - GAP - label - indent(row)) / CHAR).max(4.0) as usize;
         let name = one_line(row.span.name());
@@ -190,31 +145,15 @@ impl Drawing<'_> {
             self.text(label + indent(row), y, "", &truncated(&name, room));
         }
         self.bar(row, y, colour);
-        self.text(
-            duration_end,
-            y,
-            " text-anchor=\"end\"",
-            &short(row.span.duration()),
-        );
-        let class = if row.span.is_error() {
-            " class=\"error\""
-        } else {
-            " class=\"quiet\""
-        };
+        self.text(duration_end, y, " text-anchor=\"end\"", &short(row.span.duration()));
+        let class = if row.span.is_error() { " class=\"error\"" } else { " class=\"quiet\"" };
         self.text(notes_start, y, class, &truncated(&notes(row), note_chars));
         self.svg.push_str("</g>\n");
     }
 
     fn colour(&self, service: &str) -> &'static str {
-        let place = self
-            .services
-            .iter()
-            .position(|known| *known == service)
-            .unwrap_or_default();
-        SERVICES
-            .get(place % SERVICES.len())
-            .copied()
-            .unwrap_or_default()
+        let place = self.services.iter().position(|known| *known == service).unwrap_or_default();
+        SERVICES.get(place % SERVICES.len()).copied().unwrap_or_default()
     }
 }
 
@@ -222,18 +161,9 @@ impl Drawing<'_> {
 fn tooltip(row: &Row<'_>) -> String {
     let span = row.span;
     let links = row.links.iter().map(|(_, text)| format!("⇢ {text}"));
-    let facts = [
-        one_line(span.name()),
-        one_line(span.service()),
-        kind_name(&span.kind()).to_owned(),
-        short(span.duration()),
-    ];
-    facts
-        .into_iter()
-        .chain(row.notes.iter().cloned())
-        .chain(links)
-        .collect::<Vec<_>>()
-        .join(" · ")
+    let facts =
+        [one_line(span.name()), one_line(span.service()), kind_name(&span.kind()).to_owned(), short(span.duration())];
+    facts.into_iter().chain(row.notes.iter().cloned()).chain(links).collect::<Vec<_>>().join(" · ")
 }
 
 /// Text as XML has it. What XML cannot have at all is left out already: texts are single lines
@@ -260,9 +190,6 @@ mod tests {
 
     #[test]
     fn text_cannot_become_markup() {
-        assert_eq!(
-            escape("<a b=\"c\">&'\u{ffff}"),
-            "&lt;a b=&quot;c&quot;&gt;&amp;'\u{fffd}"
-        );
+        assert_eq!(escape("<a b=\"c\">&'\u{ffff}"), "&lt;a b=&quot;c&quot;&gt;&amp;'\u{fffd}");
     }
 }

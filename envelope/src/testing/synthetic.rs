@@ -15,13 +15,7 @@ pub(crate) const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
 pub(crate) struct Synthetic(&'static str, SpanData);
 
 pub(crate) fn context(trace: u128, span: u64) -> SpanContext {
-    SpanContext::new(
-        TraceId::from(trace),
-        SpanId::from(span),
-        TraceFlags::SAMPLED,
-        false,
-        TraceState::NONE,
-    )
+    SpanContext::new(TraceId::from(trace), SpanId::from(span), TraceFlags::SAMPLED, false, TraceState::NONE)
 }
 
 fn at(micros: u64) -> SystemTime {
@@ -29,13 +23,7 @@ fn at(micros: u64) -> SystemTime {
 }
 
 /// `times` are microseconds.
-pub(crate) fn span(
-    id: u64,
-    parent: u64,
-    service: &'static str,
-    name: &'static str,
-    times: [u64; 2],
-) -> Synthetic {
+pub(crate) fn span(id: u64, parent: u64, service: &'static str, name: &'static str, times: [u64; 2]) -> Synthetic {
     Synthetic(
         service,
         SpanData {
@@ -58,10 +46,7 @@ pub(crate) fn span(
 
 impl Synthetic {
     pub(crate) fn trace(mut self, trace: u128) -> Self {
-        self.1.span_context = context(
-            trace,
-            u64::from_be_bytes(self.1.span_context.span_id().to_bytes()),
-        );
+        self.1.span_context = context(trace, u64::from_be_bytes(self.1.span_context.span_id().to_bytes()));
         self
     }
 
@@ -76,10 +61,7 @@ impl Synthetic {
     }
 
     pub(crate) fn link(mut self, trace: u128, span: u64) -> Self {
-        self.1
-            .links
-            .links
-            .push(Link::new(context(trace, span), Vec::new(), 0));
+        self.1.links.links.push(Link::new(context(trace, span), Vec::new(), 0));
         self
     }
 

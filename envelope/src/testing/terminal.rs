@@ -20,10 +20,7 @@ pub(super) struct Layout {
 impl Layout {
     pub(super) fn new(timelines: &[Timeline<'_>], width: usize) -> Self {
         let widest = |cell: &dyn Fn(&Row<'_>) -> String| {
-            let cells = timelines
-                .iter()
-                .flat_map(|timeline| &timeline.rows)
-                .map(|row| cell(row).chars().count());
+            let cells = timelines.iter().flat_map(|timeline| &timeline.rows).map(|row| cell(row).chars().count());
             cells.max().unwrap_or_default()
         };
         let service = widest(&|row| one_line(row.span.service())).min(width / 6);
@@ -31,50 +28,22 @@ impl Layout {
         let duration = widest(&|row| short(row.span.duration()));
         let notes = widest(&|row| row.notes.join(", ")).min(width / 4);
         let gaps = if notes == 0 { 6 } else { 8 };
-        let bar = width
-            .saturating_sub(service + label + duration + notes + gaps)
-            .max(10);
+        let bar = width.saturating_sub(service + label + duration + notes + gaps).max(10);
         // Narrow terminals, long names: a bar still says something, a note can be cut.
-        let notes = width
-            .saturating_sub(service + label + bar + duration + gaps)
-            .min(notes);
-        Self {
-            service,
-            label,
-            bar,
-            duration,
-            notes,
-        }
+        let notes = width.saturating_sub(service + label + bar + duration + gaps).min(notes);
+        Self { service, label, bar, duration, notes }
     }
 
-    pub(super) fn write_row(
-        &self,
-        row: &Row<'_>,
-        paint: &Paint<'_>,
-        f: &mut fmt::Formatter<'_>,
-    ) -> fmt::Result {
-        let Self {
-            service,
-            label,
-            bar,
-            duration,
-            notes,
-        } = *self;
+    pub(super) fn write_row(&self, row: &Row<'_>, paint: &Paint<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { service, label, bar, duration, notes } = *self;
         let name = self.fitted_label(row);
         let pad = label.saturating_sub(name.chars().count());
-        let name = if row.span.is_error() {
-            paint.error(&name)
-        } else {
-            name
-        };
+        let name = if row.span.is_error() { paint.error(&name) } else { name };
         let line = format!(
             "{}  {name}{:pad$}  {}  {:>duration$}  {}",
             paint.service(
                 row.span.service(),
-                &format!(
-                    "{:service$}",
-                    truncated(&one_line(row.span.service()), service)
-                )
+                &format!("{:service$}", truncated(&one_line(row.span.service()), service))
             ),
             "",
             bar_text(row, bar, paint),
@@ -84,10 +53,7 @@ impl Layout {
         writeln!(f, "{}", line.trim_end())?;
         for (_, text) in &row.links {
             let indent = row.prefix.chars().count().min(label / 2);
-            let text = truncated(
-                &format!("⇢ {text}"),
-                label + bar + duration + notes + 4 - indent,
-            );
+            let text = truncated(&format!("⇢ {text}"), label + bar + duration + notes + 4 - indent);
             writeln!(f, "{:service$}  {:indent$}{}", "", "", paint.dim(&text))?;
         }
         Ok(())
@@ -98,31 +64,18 @@ impl Layout {
         let room = self.label / 2;
         let prefix = row.prefix.chars().count();
         let prefix = if prefix > room && label(row).chars().count() > self.label {
-            ['…']
-                .into_iter()
-                .chain(row.prefix.chars().skip(prefix - room + 1))
-                .collect()
+            ['…'].into_iter().chain(row.prefix.chars().skip(prefix - room + 1)).collect()
         } else {
             row.prefix.clone()
         };
         let mark = if row.span.is_error() { "  ✗" } else { "" };
-        let room = self
-            .label
-            .saturating_sub(prefix.chars().count() + mark.chars().count());
-        format!(
-            "{prefix}{}{mark}",
-            truncated(&one_line(row.span.name()), room)
-        )
+        let room = self.label.saturating_sub(prefix.chars().count() + mark.chars().count());
+        format!("{prefix}{}{mark}", truncated(&one_line(row.span.name()), room))
     }
 }
 
 fn label(row: &Row<'_>) -> String {
-    format!(
-        "{}{}{}",
-        row.prefix,
-        one_line(row.span.name()),
-        if row.span.is_error() { "  ✗" } else { "" }
-    )
+    format!("{}{}{}", row.prefix, one_line(row.span.name()), if row.span.is_error() { "  ✗" } else { "" })
 }
 
 fn bar_text(row: &Row<'_>, width: usize, paint: &Paint<'_>) -> String {
@@ -132,16 +85,8 @@ fn bar_text(row: &Row<'_>, width: usize, paint: &Paint<'_>) -> String {
     let end = cell(row.end).clamp(start + 1, width.max(start + 1));
     let sent = row.sent.map_or(start, |(sent, _)| cell(sent).min(start));
     let is_thin = (row.end - row.start) * (width as f64) < 0.5;
-    let span = if is_thin {
-        "▏".to_owned()
-    } else {
-        "█".repeat(end - start)
-    };
-    let span = if row.span.is_error() {
-        paint.error(&span)
-    } else {
-        paint.service(row.span.service(), &span)
-    };
+    let span = if is_thin { "▏".to_owned() } else { "█".repeat(end - start) };
+    let span = if row.span.is_error() { paint.error(&span) } else { paint.service(row.span.service(), &span) };
     let before = format!("{}{}", "·".repeat(sent), "░".repeat(start - sent));
     let after = "·".repeat(width.saturating_sub(if is_thin { start + 1 } else { end }));
     format!("{}{span}{}", paint.dim(&before), paint.dim(&after))
@@ -157,26 +102,12 @@ impl Paint<'_> {
     const SERVICES: [&'static str; 8] = ["34", "33", "32", "35", "36", "94", "92", "95"];
 
     fn paint(&self, code: &str, text: &str) -> String {
-        if self.on && !text.is_empty() {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
-        } else {
-            text.to_owned()
-        }
+        if self.on && !text.is_empty() { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
     fn service(&self, service: &str, text: &str) -> String {
-        let place = self
-            .services
-            .iter()
-            .position(|known| *known == service)
-            .unwrap_or_default();
-        self.paint(
-            Self::SERVICES
-                .get(place % Self::SERVICES.len())
-                .copied()
-                .unwrap_or_default(),
-            text,
-        )
+        let place = self.services.iter().position(|known| *known == service).unwrap_or_default();
+        self.paint(Self::SERVICES.get(place % Self::SERVICES.len()).copied().unwrap_or_default(), text)
     }
 
     fn error(&self, text: &str) -> String {

@@ -43,72 +43,29 @@ pub(super) struct Row<'a> {
 
 impl<'a> Timeline<'a> {
     pub(super) fn all(forest: &'a Forest) -> Vec<Self> {
-        forest
-            .trace_ids()
-            .into_iter()
-            .map(|id| Self::new(forest, id))
-            .collect()
+        forest.trace_ids().into_iter().map(|id| Self::new(forest, id)).collect()
     }
 
     fn new(forest: &'a Forest, trace_id: TraceId) -> Self {
-        let spans: Vec<_> = forest
-            .spans()
-            .iter()
-            .filter(|span| span.trace_id() == trace_id)
-            .collect();
-        let start = spans
-            .iter()
-            .map(|span| span.start())
-            .min()
-            .unwrap_or(SystemTime::UNIX_EPOCH);
-        let end = spans
-            .iter()
-            .map(|span| span.end().max(span.start()))
-            .max()
-            .unwrap_or(start);
+        let spans: Vec<_> = forest.spans().iter().filter(|span| span.trace_id() == trace_id).collect();
+        let start = spans.iter().map(|span| span.start()).min().unwrap_or(SystemTime::UNIX_EPOCH);
+        let end = spans.iter().map(|span| span.end().max(span.start())).max().unwrap_or(start);
         let duration = end.duration_since(start).unwrap_or_default();
         let mut rows = Vec::new();
-        let scale = Scale {
-            start,
-            seconds: duration.as_secs_f64(),
-        };
-        for root in forest
-            .roots()
-            .filter(|tree| tree.span().trace_id() == trace_id)
-        {
+        let scale = Scale { start, seconds: duration.as_secs_f64() };
+        for root in forest.roots().filter(|tree| tree.span().trace_id() == trace_id) {
             push_rows(root, "", "", 0, scale, &mut rows);
         }
-        let hops = spans
-            .iter()
-            .filter(|span| span.kind() == SpanKind::Consumer)
-            .map(|span| Hops::of(span, forest));
-        let (hops, broken) = hops.fold((0, 0), |sum, hop| {
-            (sum.0 + hop.whole + hop.broken, sum.1 + hop.broken)
-        });
-        let services = spans
-            .iter()
-            .map(|span| span.service())
-            .collect::<HashSet<_>>()
-            .len();
-        Self {
-            trace_id,
-            duration,
-            rows,
-            services,
-            hops,
-            broken,
-        }
+        let hops = spans.iter().filter(|span| span.kind() == SpanKind::Consumer).map(|span| Hops::of(span, forest));
+        let (hops, broken) = hops.fold((0, 0), |sum, hop| (sum.0 + hop.whole + hop.broken, sum.1 + hop.broken));
+        let services = spans.iter().map(|span| span.service()).collect::<HashSet<_>>().len();
+        Self { trace_id, duration, rows, services, hops, broken }
     }
 
     /// `3 services, 5 broker hops, 0 broken`.
     pub(super) fn counts(&self) -> String {
         let plural = |count, noun| format!("{count} {noun}{}", if count == 1 { "" } else { "s" });
-        format!(
-            "{}, {}, {} broken",
-            plural(self.services, "service"),
-            plural(self.hops, "broker hop"),
-            self.broken
-        )
+        format!("{}, {}, {} broken", plural(self.services, "service"), plural(self.hops, "broker hop"), self.broken)
     }
 }
 
@@ -122,22 +79,10 @@ struct Hops {
 impl Hops {
     fn of(span: &CapturedSpan, forest: &Forest) -> Self {
         let mut senders = HashSet::new();
-        senders.extend(
-            forest
-                .parent(span)
-                .filter(|parent| is_sender(parent))
-                .map(CapturedSpan::span_id),
-        );
-        senders.extend(
-            span.links()
-                .iter()
-                .filter_map(|link| forest.find(&link.span_context))
-                .map(CapturedSpan::span_id),
-        );
-        Self {
-            whole: senders.len(),
-            broken: usize::from(senders.is_empty()),
-        }
+        senders.extend(forest.parent(span).filter(|parent| is_sender(parent)).map(CapturedSpan::span_id));
+        senders
+            .extend(span.links().iter().filter_map(|link| forest.find(&link.span_context)).map(CapturedSpan::span_id));
+        Self { whole: senders.len(), broken: usize::from(senders.is_empty()) }
     }
 }
 
@@ -149,27 +94,13 @@ struct Scale {
 
 impl Scale {
     fn fraction(self, at: SystemTime) -> f64 {
-        let seconds = at
-            .duration_since(self.start)
-            .unwrap_or_default()
-            .as_secs_f64();
+        let seconds = at.duration_since(self.start).unwrap_or_default().as_secs_f64();
         // All spans of a trace can have the same time.
-        if self.seconds > 0.0 {
-            (seconds / self.seconds).clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
+        if self.seconds > 0.0 { (seconds / self.seconds).clamp(0.0, 1.0) } else { 0.0 }
     }
 }
 
-fn push_rows<'a>(
-    tree: Tree<'a>,
-    branch: &str,
-    below: &str,
-    depth: usize,
-    scale: Scale,
-    rows: &mut Vec<Row<'a>>,
-) {
+fn push_rows<'a>(tree: Tree<'a>, branch: &str, below: &str, depth: usize, scale: Scale, rows: &mut Vec<Row<'a>>) {
     let span = tree.span();
     let sender = sender(tree);
     let sent = sender.map(|sender| (sent_at(sender, span), sender));
@@ -180,27 +111,14 @@ fn push_rows<'a>(
         depth,
         start: scale.fraction(span.start()),
         end: scale.fraction(span.end().max(span.start())),
-        sent: sent
-            .filter(in_this_trace)
-            .map(|(at, sender)| (scale.fraction(at), sender)),
+        sent: sent.filter(in_this_trace).map(|(at, sender)| (scale.fraction(at), sender)),
         notes: notes(tree, sent.map(|(at, _)| at)),
         links: links(tree),
     });
     let mut children = tree.children().peekable();
     while let Some(child) = children.next() {
-        let (branch, next) = if children.peek().is_some() {
-            ("├─ ", "│  ")
-        } else {
-            ("└─ ", "   ")
-        };
-        push_rows(
-            child,
-            &format!("{below}{branch}"),
-            &format!("{below}{next}"),
-            depth + 1,
-            scale,
-            rows,
-        );
+        let (branch, next) = if children.peek().is_some() { ("├─ ", "│  ") } else { ("└─ ", "   ") };
+        push_rows(child, &format!("{below}{branch}"), &format!("{below}{next}"), depth + 1, scale, rows);
     }
 }
 
@@ -216,9 +134,7 @@ mod tests {
     }
 
     fn processed(times: [u64; 2]) -> Synthetic {
-        span(2, 1, "depot", "process", times)
-            .kind(SpanKind::Consumer)
-            .link(TRACE, 1)
+        span(2, 1, "depot", "process", times).kind(SpanKind::Consumer).link(TRACE, 1)
     }
 
     fn forest(spans: impl IntoIterator<Item = Synthetic>) -> Forest {
@@ -227,32 +143,16 @@ mod tests {
 
     #[test]
     fn hops_are_counted_and_the_broken_ones_too() {
-        let counts = |spans: Vec<Synthetic>| {
-            Timeline::all(&forest(spans))
-                .iter()
-                .map(Timeline::counts)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(
-            counts(vec![sent([0, 1]), processed([2, 3])]),
-            ["2 services, 1 broker hop, 0 broken"]
-        );
-        assert_eq!(
-            counts(vec![processed([2, 3])]),
-            ["1 service, 1 broker hop, 1 broken"]
-        );
-        let batch = span(3, 0, "depot", "process", [2, 3])
-            .trace(8)
-            .kind(SpanKind::Consumer)
-            .link(TRACE, 1)
-            .link(TRACE, 4);
+        let counts =
+            |spans: Vec<Synthetic>| Timeline::all(&forest(spans)).iter().map(Timeline::counts).collect::<Vec<_>>();
+        assert_eq!(counts(vec![sent([0, 1]), processed([2, 3])]), ["2 services, 1 broker hop, 0 broken"]);
+        assert_eq!(counts(vec![processed([2, 3])]), ["1 service, 1 broker hop, 1 broken"]);
+        let batch =
+            span(3, 0, "depot", "process", [2, 3]).trace(8).kind(SpanKind::Consumer).link(TRACE, 1).link(TRACE, 4);
         let other = span(4, 0, "shop", "publish", [0, 1]).kind(SpanKind::Producer);
         assert_eq!(
             counts(vec![sent([0, 1]), other, batch]),
-            [
-                "1 service, 0 broker hops, 0 broken",
-                "1 service, 2 broker hops, 0 broken"
-            ]
+            ["1 service, 0 broker hops, 0 broken", "1 service, 2 broker hops, 0 broken"]
         );
     }
 
@@ -260,11 +160,6 @@ mod tests {
     fn a_trace_without_any_time_has_its_rows_at_the_start() {
         let forest = forest([sent([7, 7]), processed([7, 7])]);
         let timelines = Timeline::all(&forest);
-        assert!(
-            timelines[0]
-                .rows
-                .iter()
-                .all(|row| (row.start, row.end) == (0.0, 0.0))
-        );
+        assert!(timelines[0].rows.iter().all(|row| (row.start, row.end) == (0.0, 0.0)));
     }
 }

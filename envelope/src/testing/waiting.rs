@@ -62,10 +62,7 @@ impl Capture {
     /// # test().now_or_never().unwrap();
     /// ```
     pub fn spans_ended(&self, count: usize) -> SpansEnded {
-        SpansEnded {
-            store: Arc::clone(&self.inner.store),
-            count,
-        }
+        SpansEnded { store: Arc::clone(&self.inner.store), count }
     }
 }
 
@@ -94,9 +91,7 @@ impl Future for SpansEnded {
 
 impl fmt::Debug for SpansEnded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SpansEnded")
-            .field("count", &self.count)
-            .finish_non_exhaustive()
+        f.debug_struct("SpansEnded").field("count", &self.count).finish_non_exhaustive()
     }
 }
 
@@ -120,25 +115,15 @@ mod tests {
 
     #[test]
     fn a_waiting_future_is_woken_by_each_ended_span_and_completes_with_the_last() {
-        let (store, woken) = (
-            Arc::new(Store::default()),
-            Arc::new(Count(AtomicUsize::new(0))),
-        );
+        let (store, woken) = (Arc::new(Store::default()), Arc::new(Count(AtomicUsize::new(0))));
         let waker = Waker::from(Arc::clone(&woken));
         let mut cx = Context::from_waker(&waker);
-        let mut ended = pin!(SpansEnded {
-            store: Arc::clone(&store),
-            count: 2
-        });
+        let mut ended = pin!(SpansEnded { store: Arc::clone(&store), count: 2 });
 
         assert!(ended.as_mut().poll(&mut cx).is_pending());
         assert!(ended.as_mut().poll(&mut cx).is_pending());
         store.end(span(1, 0, "shop", "a", [0, 1]).build());
-        assert_eq!(
-            woken.0.load(Ordering::SeqCst),
-            1,
-            "polling twice must not wake twice"
-        );
+        assert_eq!(woken.0.load(Ordering::SeqCst), 1, "polling twice must not wake twice");
         assert!(ended.as_mut().poll(&mut cx).is_pending());
         store.end(span(2, 0, "shop", "b", [0, 1]).build());
         assert_eq!(woken.0.load(Ordering::SeqCst), 2);

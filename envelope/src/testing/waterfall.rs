@@ -53,12 +53,7 @@ impl<'a> Waterfall<'a> {
     /// Draws a forest, 100 columns wide.
     #[must_use]
     pub fn new(forest: &'a Forest) -> Self {
-        Self {
-            forest,
-            width: 100,
-            colour: Colour::Auto,
-            note: Box::new(|_| None),
-        }
+        Self { forest, width: 100, colour: Colour::Auto, note: Box::new(|_| None) }
     }
 
     /// Sets the width of the text in columns: 100 by default, at least 60.
@@ -138,12 +133,7 @@ impl<'a> Waterfall<'a> {
 
 impl fmt::Debug for Waterfall<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            forest,
-            width,
-            colour,
-            note: _,
-        } = self;
+        let Self { forest, width, colour, note: _ } = self;
         f.debug_struct("Waterfall")
             .field("forest", forest)
             .field("width", width)
@@ -159,20 +149,14 @@ impl fmt::Display for Waterfall<'_> {
             return f.write_str("no spans\n");
         }
         let layout = Layout::new(&timelines, self.width);
-        let paint = Paint {
-            on: self.is_coloured(),
-            services: self.services(),
-        };
+        let paint = Paint { on: self.is_coloured(), services: self.services() };
         for (index, timeline) in timelines.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n")?;
             }
             let title = format!("trace {}", timeline.trace_id);
             let facts = format!("{}   {}", short(timeline.duration), timeline.counts());
-            let gap = self
-                .width
-                .saturating_sub(title.chars().count() + facts.chars().count())
-                .max(2);
+            let gap = self.width.saturating_sub(title.chars().count() + facts.chars().count()).max(2);
             writeln!(f, "{}{:gap$}{facts}", paint.bold(&title), "")?;
             for row in &timeline.rows {
                 layout.write_row(row, &paint, f)?;

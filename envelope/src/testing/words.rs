@@ -19,11 +19,7 @@ pub(super) fn short(duration: Duration) -> String {
 pub(super) fn truncated(text: &str, width: usize) -> String {
     match text.char_indices().nth(width) {
         None => text.to_owned(),
-        Some(_) => text
-            .chars()
-            .take(width.saturating_sub(1))
-            .chain(['…'])
-            .collect(),
+        Some(_) => text.chars().take(width.saturating_sub(1)).chain(['…']).collect(),
     }
 }
 

@@ -13,10 +13,7 @@ pub(crate) fn message<T>(assertion: impl FnOnce() -> T) -> String {
     let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(assertion()))) else {
         panic!("the assertion must fail");
     };
-    panic
-        .downcast_ref::<String>()
-        .cloned()
-        .unwrap_or_else(|| "no text".to_owned())
+    panic.downcast_ref::<String>().cloned().unwrap_or_else(|| "no text".to_owned())
 }
 
 /// A message from the shop to the warehouse, whose handler fails if told so.

@@ -36,9 +36,7 @@ impl FromStr for Way {
             "address" => Ok(Self::Address),
             "docker" => Ok(Self::Docker),
             "local" => Ok(Self::Local),
-            other => Err(format!(
-                "{WAY_VARIABLE} is {other:?}: it takes address, docker or local"
-            )),
+            other => Err(format!("{WAY_VARIABLE} is {other:?}: it takes address, docker or local")),
         }
     }
 }
@@ -76,13 +74,7 @@ pub enum Choice {
 pub fn choose(kind: &Kind, environment: &Environment) -> Result<Choice, String> {
     let forced = Way::forced(environment)?;
     let missing = |why: &str| {
-        let Kind {
-            name,
-            url_variable,
-            program_variable,
-            package,
-            ..
-        } = kind;
+        let Kind { name, url_variable, program_variable, package, .. } = kind;
         format!(
             "no {name} to be had: {why}; start Docker, or install {package} (`cargo xtask test` does so on Debian and Ubuntu), \
              or set {program_variable} to the server's program or {url_variable} to a broker's address"
@@ -98,29 +90,20 @@ pub fn choose(kind: &Kind, environment: &Environment) -> Result<Choice, String> 
                 Err(why) => why,
             };
             match local(kind, environment) {
-                Ok(program) => Ok(Choice::Local {
-                    program,
-                    note: Some(why_no_container),
-                }),
+                Ok(program) => Ok(Choice::Local { program, note: Some(why_no_container) }),
                 Err(why) => Err(missing(&format!("{why_no_container}, and {why}"))),
             }
         }
         Some(Way::Address) => match environment.get(kind.url_variable) {
             Some(url) => Ok(Choice::Address(url.to_owned())),
-            None => Err(missing(&format!(
-                "{WAY_VARIABLE}=address, and {} is not set",
-                kind.url_variable
-            ))),
+            None => Err(missing(&format!("{WAY_VARIABLE}=address, and {} is not set", kind.url_variable))),
         },
         Some(Way::Docker) => match container(kind, environment) {
             Ok(image) => Ok(Choice::Docker { image }),
             Err(why) => Err(missing(&format!("{WAY_VARIABLE}=docker, and {why}"))),
         },
         Some(Way::Local) => match local(kind, environment) {
-            Ok(program) => Ok(Choice::Local {
-                program,
-                note: None,
-            }),
+            Ok(program) => Ok(Choice::Local { program, note: None }),
             Err(why) => Err(missing(&format!("{WAY_VARIABLE}=local, and {why}"))),
         },
     }
@@ -137,8 +120,7 @@ fn local(kind: &Kind, environment: &Environment) -> Result<PathBuf, String> {
         return find_program(&[program], environment)
             .ok_or_else(|| format!("{}={program} is no program", kind.program_variable));
     }
-    find_program(kind.programs, environment)
-        .ok_or_else(|| format!("there is no {} on this machine", kind.package))
+    find_program(kind.programs, environment).ok_or_else(|| format!("there is no {} on this machine", kind.package))
 }
 
 #[cfg(test)]
@@ -147,31 +129,21 @@ mod tests {
     use crate::RABBITMQ;
 
     /// Nothing in it: no engine, no address, no server.
-    const NOWHERE: Kind = Kind {
-        programs: &["/nowhere/server"],
-        ..RABBITMQ
-    };
+    const NOWHERE: Kind = Kind { programs: &["/nowhere/server"], ..RABBITMQ };
 
     fn nowhere() -> Environment {
-        Environment::default()
-            .with("DOCKER_HOST", "unix:///nowhere/docker.sock")
-            .with("PATH", "")
+        Environment::default().with("DOCKER_HOST", "unix:///nowhere/docker.sock").with("PATH", "")
     }
 
     #[test]
     fn an_address_comes_first() {
         let environment = nowhere().with("TRACED_RABBITMQ_URL", "amqp://there");
-        assert!(
-            matches!(choose(&NOWHERE, &environment), Ok(Choice::Address(url)) if url == "amqp://there")
-        );
+        assert!(matches!(choose(&NOWHERE, &environment), Ok(Choice::Address(url)) if url == "amqp://there"));
     }
 
     #[test]
     fn without_an_engine_the_server_on_the_machine_is_taken() {
-        let kind = Kind {
-            programs: &["/nowhere/server", "/bin/sh"],
-            ..RABBITMQ
-        };
+        let kind = Kind { programs: &["/nowhere/server", "/bin/sh"], ..RABBITMQ };
         let choice = choose(&kind, &nowhere()).expect("a program");
         assert!(matches!(choice, Choice::Local { program, .. } if program.ends_with("bin/sh")));
         let named = nowhere().with(RABBITMQ.program_variable, "/bin/sh");
@@ -190,26 +162,15 @@ mod tests {
     #[test]
     fn with_nothing_at_hand_one_line_says_what_to_do() {
         for way in ["", "address", "docker", "local"] {
-            let why = choose(&NOWHERE, &nowhere().with("TRACED_BROKERS", way))
-                .expect_err("there is nothing");
-            assert!(
-                why.starts_with("no RabbitMQ to be had: ") && !why.contains('\n'),
-                "{why}"
-            );
-            assert!(
-                why.contains("start Docker, or install rabbitmq-server"),
-                "{why}"
-            );
+            let why = choose(&NOWHERE, &nowhere().with("TRACED_BROKERS", way)).expect_err("there is nothing");
+            assert!(why.starts_with("no RabbitMQ to be had: ") && !why.contains('\n'), "{why}");
+            assert!(why.contains("start Docker, or install rabbitmq-server"), "{why}");
         }
     }
 
     #[test]
     fn an_unknown_way_is_an_error_that_names_the_known_ones() {
-        let why =
-            choose(&NOWHERE, &nowhere().with("TRACED_BROKERS", "podman")).expect_err("no such way");
-        assert_eq!(
-            why,
-            "TRACED_BROKERS is \"podman\": it takes address, docker or local"
-        );
+        let why = choose(&NOWHERE, &nowhere().with("TRACED_BROKERS", "podman")).expect_err("no such way");
+        assert_eq!(why, "TRACED_BROKERS is \"podman\": it takes address, docker or local");
     }
 }

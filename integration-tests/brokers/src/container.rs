@@ -34,40 +34,27 @@ impl Container {
     pub(crate) fn start(recipe: &Recipe, image: &str, port: u16) -> Result<Self> {
         let (name, tag) = split_image(image);
         let request = (recipe.container)(GenericImage::new(name, tag), port);
-        let container = Self {
-            inner: Some(block_on(request.start())??),
-            ready: recipe.kind.ready,
-        };
+        let container = Self { inner: Some(block_on(request.start())??), ready: recipe.kind.ready };
         container.wait_until_ready(0)?;
         Ok(container)
     }
 
     pub(crate) fn stop(&self) -> Result<()> {
-        Ok(block_on(
-            self.inner()?.stop_with_timeout(Some(TERMINATION_SECONDS)),
-        )??)
+        Ok(block_on(self.inner()?.stop_with_timeout(Some(TERMINATION_SECONDS)))??)
     }
 
     /// SIGKILL for the server, which is the container's first process; returns once it is gone.
     pub(crate) fn kill(&self) -> Result<()> {
         let id = self.inner()?.id().to_owned();
         block_on(async {
-            let options = KillContainerOptions {
-                signal: "KILL".to_owned(),
-            };
-            docker_client_instance()
-                .await?
-                .kill_container(&id, Some(options))
-                .await?;
+            let options = KillContainerOptions { signal: "KILL".to_owned() };
+            docker_client_instance().await?.kill_container(&id, Some(options)).await?;
             anyhow::Ok(())
         })??;
         let start = Instant::now();
         while self.is_alive()? {
             if start.elapsed() > KILLED {
-                bail!(
-                    "the container still runs {} s after SIGKILL",
-                    KILLED.as_secs()
-                );
+                bail!("the container still runs {} s after SIGKILL", KILLED.as_secs());
             }
             thread::sleep(Duration::from_millis(20));
         }
@@ -88,21 +75,12 @@ impl Container {
     pub(crate) fn host(&self) -> Result<String> {
         let host = block_on(self.inner()?.get_host())??.to_string();
         // Not by name: that can be ::1 first, where an engine need not listen.
-        Ok(if host == "localhost" {
-            "127.0.0.1".to_owned()
-        } else {
-            host
-        })
+        Ok(if host == "localhost" { "127.0.0.1".to_owned() } else { host })
     }
 
     fn wait_until_ready(&self, seen: usize) -> Result<()> {
-        let new = || {
-            Ok(self
-                .log()?
-                .get(seen..)
-                .map(|log| String::from_utf8_lossy(log).into_owned())
-                .unwrap_or_default())
-        };
+        let new =
+            || Ok(self.log()?.get(seen..).map(|log| String::from_utf8_lossy(log).into_owned()).unwrap_or_default());
         ready::wait_for_line(self.ready, ready::LIMIT, new, || self.is_alive())
     }
 
@@ -135,12 +113,7 @@ impl Drop for Container {
 
 fn block_on<T>(future: impl Future<Output = T>) -> Result<T> {
     static RUNTIME: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
-    let runtime = RUNTIME.get_or_init(|| {
-        Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-    });
+    let runtime = RUNTIME.get_or_init(|| Builder::new_multi_thread().worker_threads(1).enable_all().build());
     match runtime {
         Ok(runtime) => Ok(runtime.block_on(future)),
         Err(error) => Err(anyhow!("cannot start a runtime: {error}")),

@@ -13,9 +13,7 @@ impl Environment {
     pub fn of_process() -> Self {
         Self(
             std::env::vars_os()
-                .filter_map(|(name, value)| {
-                    Some((name.into_string().ok()?, value.into_string().ok()?))
-                })
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
                 .collect(),
         )
     }
@@ -37,10 +35,7 @@ impl Environment {
     /// A variable's value; an empty one counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .get(name)
-            .map(String::as_str)
-            .filter(|value| !value.is_empty())
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
 
@@ -51,14 +46,7 @@ mod tests {
     #[test]
     fn an_empty_variable_counts_as_not_set() {
         let environment = Environment::default().with("A", "").with("B", "b");
-        assert_eq!(
-            (
-                environment.get("A"),
-                environment.get("B"),
-                environment.get("C")
-            ),
-            (None, Some("b"), None)
-        );
+        assert_eq!((environment.get("A"), environment.get("B"), environment.get("C")), (None, Some("b"), None));
         assert_eq!(environment.without("B").get("B"), None);
     }
 }

@@ -25,14 +25,8 @@ pub(crate) struct Response {
 
 impl Socket {
     /// Sends a request without a body and reads the whole answer; `limit` is for connecting and for each silence.
-    pub(crate) fn request(
-        &self,
-        method: &str,
-        path: &str,
-        limit: Duration,
-    ) -> io::Result<Response> {
-        let request =
-            format!("{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Length: 0\r\n\r\n");
+    pub(crate) fn request(&self, method: &str, path: &str, limit: Duration) -> io::Result<Response> {
+        let request = format!("{method} {path} HTTP/1.0\r\nHost: docker\r\nContent-Length: 0\r\n\r\n");
         match self {
             Self::Unix(path) => {
                 let stream = UnixStream::connect(path)?;
@@ -41,10 +35,7 @@ impl Socket {
                 exchange(stream, &request)
             }
             Self::Tcp(address) => {
-                let address = address
-                    .to_socket_addrs()?
-                    .next()
-                    .ok_or(io::ErrorKind::AddrNotAvailable)?;
+                let address = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
                 let stream = TcpStream::connect_timeout(&address, limit)?;
                 stream.set_read_timeout(Some(limit))?;
                 stream.set_write_timeout(Some(limit))?;
@@ -64,17 +55,8 @@ fn exchange(mut stream: impl Read + Write, request: &str) -> io::Result<Response
 
 fn parse(text: &str) -> Option<Response> {
     let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head
-        .strip_prefix("HTTP/1.")?
-        .split(' ')
-        .nth(1)?
-        .trim()
-        .parse()
-        .ok()?;
-    Some(Response {
-        status,
-        body: body.to_owned(),
-    })
+    let status = head.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.trim().parse().ok()?;
+    Some(Response { status, body: body.to_owned() })
 }
 
 #[cfg(test)]
@@ -83,22 +65,13 @@ mod tests {
 
     #[test]
     fn an_answer_has_a_status_and_a_body() {
-        let response =
-            parse("HTTP/1.0 404 Not Found\r\nA: b\r\n\r\n{\"message\":\"no\"}").expect("an answer");
-        assert_eq!(
-            (response.status, response.body.as_str()),
-            (404, "{\"message\":\"no\"}")
-        );
+        let response = parse("HTTP/1.0 404 Not Found\r\nA: b\r\n\r\n{\"message\":\"no\"}").expect("an answer");
+        assert_eq!((response.status, response.body.as_str()), (404, "{\"message\":\"no\"}"));
     }
 
     #[test]
     fn what_is_not_http_is_no_answer() {
-        for text in [
-            "",
-            "SSH-2.0-OpenSSH\r\n",
-            "HTTP/1.1\r\n\r\n",
-            "HTTP/1.1 abc\r\n\r\n",
-        ] {
+        for text in ["", "SSH-2.0-OpenSSH\r\n", "HTTP/1.1\r\n\r\n", "HTTP/1.1 abc\r\n\r\n"] {
             assert!(parse(text).is_none(), "{text:?}");
         }
     }

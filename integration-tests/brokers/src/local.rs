@@ -31,36 +31,15 @@ pub(crate) struct Local {
 }
 
 impl Local {
-    pub(crate) fn start(
-        recipe: &Recipe,
-        program: &Path,
-        port: u16,
-        environment: &Environment,
-    ) -> Result<Self> {
+    pub(crate) fn start(recipe: &Recipe, program: &Path, port: u16, environment: &Environment) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("test-brokers-").tempdir()?;
-        let place = Place {
-            program,
-            directory: directory.path(),
-            port,
-            environment,
-        };
-        let Commands {
-            mut helpers,
-            server,
-        } = (recipe.commands)(&place)?;
+        let place = Place { program, directory: directory.path(), port, environment };
+        let Commands { mut helpers, server } = (recipe.commands)(&place)?;
         let log = place.path("server.log");
-        let helpers = helpers
-            .iter_mut()
-            .map(|command| Process::start(command, directory.path(), &log))
-            .collect::<Result<_>>()?;
-        let mut local = Self {
-            process: None,
-            _helpers: helpers,
-            command: server,
-            log,
-            ready: recipe.kind.ready,
-            directory,
-        };
+        let helpers =
+            helpers.iter_mut().map(|command| Process::start(command, directory.path(), &log)).collect::<Result<_>>()?;
+        let mut local =
+            Self { process: None, _helpers: helpers, command: server, log, ready: recipe.kind.ready, directory };
         local.start_again()?;
         Ok(local)
     }
@@ -72,20 +51,13 @@ impl Local {
         }
         let seen = fs::read(&self.log).map_or(0, |log| log.len());
         let mut process = Process::start(&mut self.command, self.directory.path(), &self.log)?;
-        ready::wait_for_line(
-            self.ready,
-            ready::LIMIT,
-            || read_from(&self.log, seen),
-            || process.is_alive(),
-        )?;
+        ready::wait_for_line(self.ready, ready::LIMIT, || read_from(&self.log, seen), || process.is_alive())?;
         self.process = Some(process);
         Ok(())
     }
 
     pub(crate) fn stop(&mut self) -> Result<()> {
-        self.process
-            .take()
-            .map_or(Ok(()), |process| process.terminate(TERMINATION))
+        self.process.take().map_or(Ok(()), |process| process.terminate(TERMINATION))
     }
 
     pub(crate) fn kill(&mut self) {
@@ -100,9 +72,5 @@ impl Local {
 /// The log is small: RabbitMQ writes some 10 kB per start.
 fn read_from(file: &Path, offset: usize) -> Result<String> {
     let log = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok(log
-        .get(offset..)
-        .map(String::from_utf8_lossy)
-        .unwrap_or_default()
-        .into_owned())
+    Ok(log.get(offset..).map(String::from_utf8_lossy).unwrap_or_default().into_owned())
 }

@@ -13,10 +13,7 @@ const RANGE: std::ops::Range<u16> = 10_000..30_000;
 
 /// A port that nobody listens on. Taken at random: processes that start brokers at the same time hardly ever meet.
 pub(crate) fn free_port() -> Result<u16> {
-    (0..100)
-        .map(|_| random_port())
-        .find(|port| is_free(*port))
-        .context("none of 100 ports is free")
+    (0..100).map(|_| random_port()).find(|port| is_free(*port)).context("none of 100 ports is free")
 }
 
 /// Found out by connecting. A listener that is opened for a moment can stay open: another thread that starts a process just then
@@ -41,8 +38,7 @@ mod tests {
     fn a_free_port_is_outside_the_range_of_outgoing_connections_and_nobody_listens_there() {
         let port = free_port().expect("a port");
         assert!(RANGE.contains(&port));
-        let listener =
-            TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("nobody listens there");
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("nobody listens there");
         assert!(!is_free(port));
         drop(listener);
     }

@@ -42,11 +42,7 @@ impl Process {
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
         let pid = Pid::from_child(&child);
         match Watchdog::start(pid, directory) {
-            Ok(watchdog) => Ok(Self {
-                child,
-                pid,
-                _watchdog: watchdog,
-            }),
+            Ok(watchdog) => Ok(Self { child, pid, _watchdog: watchdog }),
             Err(error) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -94,12 +90,8 @@ mod tests {
     fn shell(script: &str) -> (tempfile::TempDir, Process) {
         let directory = tempfile::tempdir().expect("a directory");
         let mut command = Command::new("/bin/sh");
-        let process = Process::start(
-            command.args(["-c", script]),
-            directory.path(),
-            &directory.path().join("log"),
-        )
-        .expect("a process");
+        let process = Process::start(command.args(["-c", script]), directory.path(), &directory.path().join("log"))
+            .expect("a process");
         (directory, process)
     }
 
@@ -119,9 +111,7 @@ mod tests {
     fn a_process_that_ignores_the_request_to_end_is_killed() {
         let (_directory, process) = shell("trap '' TERM; while :; do sleep 1; done");
         let pid = process.pid;
-        process
-            .terminate(Duration::from_millis(200))
-            .expect("it ends");
+        process.terminate(Duration::from_millis(200)).expect("it ends");
         assert!(rustix::process::test_kill_process(pid).is_err());
     }
 
@@ -129,18 +119,11 @@ mod tests {
     #[test]
     fn the_watchdog_ends_a_process_that_nobody_dropped() {
         let (directory, mut process) = shell("sleep 1000");
-        let mut stray = Command::new("sleep")
-            .arg("1000")
-            .process_group(0)
-            .spawn()
-            .expect("a process");
-        let mut watchdog = Watchdog::start(Pid::from_child(&stray), &directory.path().join("data"))
-            .expect("a watchdog");
+        let mut stray = Command::new("sleep").arg("1000").process_group(0).spawn().expect("a process");
+        let mut watchdog =
+            Watchdog::start(Pid::from_child(&stray), &directory.path().join("data")).expect("a watchdog");
         watchdog.close_pipe();
         stray.wait().expect("it was ended");
-        assert!(
-            process.is_alive().expect("a state"),
-            "another process was ended too"
-        );
+        assert!(process.is_alive().expect("a state"), "another process was ended too");
     }
 }

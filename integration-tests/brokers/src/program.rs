@@ -25,8 +25,7 @@ pub fn find_program(programs: &[&str], environment: &Environment) -> Option<Path
 
 fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
-    file.metadata()
-        .is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
+    file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]
@@ -36,24 +35,12 @@ mod tests {
     #[test]
     fn a_name_is_looked_up_on_the_path_and_an_absolute_path_is_taken_as_it_is() {
         let environment = Environment::default().with("PATH", "/nowhere:/bin");
-        assert_eq!(
-            find_program(&["/nowhere/sh", "sh"], &environment),
-            Some("/bin/sh".into())
-        );
-        assert_eq!(
-            find_program(&["/bin/sh"], &Environment::default()),
-            Some("/bin/sh".into())
-        );
+        assert_eq!(find_program(&["/nowhere/sh", "sh"], &environment), Some("/bin/sh".into()));
+        assert_eq!(find_program(&["/bin/sh"], &Environment::default()), Some("/bin/sh".into()));
     }
 
     #[test]
     fn neither_a_directory_nor_a_file_without_the_execute_bit_is_a_program() {
-        assert_eq!(
-            find_program(
-                &["/bin", "/etc/passwd", "no-such-program"],
-                &Environment::of_process()
-            ),
-            None
-        );
+        assert_eq!(find_program(&["/bin", "/etc/passwd", "no-such-program"], &Environment::of_process()), None);
     }
 }

@@ -30,17 +30,10 @@ pub(crate) fn wait_for_line(
             return Ok(());
         }
         if !lives {
-            bail!(
-                "it ended before its log said {line:?}; the log ends with:\n{}",
-                last_lines(&text)
-            );
+            bail!("it ended before its log said {line:?}; the log ends with:\n{}", last_lines(&text));
         }
         if start.elapsed() > limit {
-            bail!(
-                "its log did not say {line:?} within {} s; it ends with:\n{}",
-                limit.as_secs(),
-                last_lines(&text)
-            );
+            bail!("its log did not say {line:?} within {} s; it ends with:\n{}", limit.as_secs(), last_lines(&text));
         }
         thread::sleep(POLL);
     }
@@ -49,10 +42,7 @@ pub(crate) fn wait_for_line(
 fn last_lines(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     let skipped = lines.len().saturating_sub(LAST_LINES);
-    lines
-        .iter()
-        .skip(skipped)
-        .fold(String::new(), |all, line| all + "  " + line + "\n")
+    lines.iter().skip(skipped).fold(String::new(), |all, line| all + "  " + line + "\n")
 }
 
 #[cfg(test)]
@@ -62,40 +52,23 @@ mod tests {
     #[test]
     fn the_line_ends_the_wait() {
         let mut texts = ["", "starting\n", "starting\nready now\n"].into_iter();
-        wait_for_line(
-            "ready",
-            LIMIT,
-            || Ok(texts.next().unwrap_or_default().to_owned()),
-            || Ok(true),
-        )
-        .expect("ready");
+        wait_for_line("ready", LIMIT, || Ok(texts.next().unwrap_or_default().to_owned()), || Ok(true)).expect("ready");
     }
 
     #[test]
     fn a_server_that_ends_fails_with_its_last_lines() {
-        let log = (0..100)
-            .map(|line| format!("line {line}\n"))
-            .collect::<String>();
-        let error = wait_for_line("ready", LIMIT, || Ok(log.clone()), || Ok(false))
-            .expect_err("it ended")
-            .to_string();
+        let log = (0..100).map(|line| format!("line {line}\n")).collect::<String>();
+        let error = wait_for_line("ready", LIMIT, || Ok(log.clone()), || Ok(false)).expect_err("it ended").to_string();
         assert!(
-            error.contains("  line 99\n")
-                && error.contains("  line 80\n")
-                && !error.contains("line 79"),
+            error.contains("  line 99\n") && error.contains("  line 80\n") && !error.contains("line 79"),
             "{error}"
         );
     }
 
     #[test]
     fn silence_fails_after_the_limit() {
-        let error = wait_for_line(
-            "ready",
-            Duration::ZERO,
-            || Ok("hm\n".to_owned()),
-            || Ok(true),
-        )
-        .expect_err("too late");
+        let error =
+            wait_for_line("ready", Duration::ZERO, || Ok("hm\n".to_owned()), || Ok(true)).expect_err("too late");
         assert!(error.to_string().contains("within 0 s"), "{error}");
     }
 }

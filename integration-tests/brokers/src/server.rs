@@ -9,8 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    Choice, Environment, Kind, Way, choose, container::Container, local::Local, port::free_port,
-    recipe::Recipe,
+    Choice, Environment, Kind, Way, choose, container::Container, local::Local, port::free_port, recipe::Recipe,
 };
 
 /// A handle on a server; the last one to be dropped ends it and removes what it left.
@@ -49,70 +48,35 @@ impl Server {
     fn start_blocking(recipe: &Recipe, environment: &Environment) -> Result<Self> {
         let kind = recipe.kind;
         let name = kind.name;
-        let (address, description, origin) = match choose(&kind, environment)
-            .map_err(|why| anyhow!(why))?
-        {
+        let (address, description, origin) = match choose(&kind, environment).map_err(|why| anyhow!(why))? {
             Choice::Address(url) => {
                 let place = place(&url, kind.port);
-                reach(&place).with_context(|| {
-                    format!(
-                        "no {name} answers at {place}, which {} names",
-                        kind.url_variable
-                    )
-                })?;
-                (
-                    Address::Url(url),
-                    format!("{name} at {place}"),
-                    Origin::Given,
-                )
+                reach(&place)
+                    .with_context(|| format!("no {name} answers at {place}, which {} names", kind.url_variable))?;
+                (Address::Url(url), format!("{name} at {place}"), Origin::Given)
             }
             Choice::Docker { image } => {
                 let port = free_port()?;
                 let container = Container::start(recipe, &image, port)
                     .with_context(|| format!("{name} does not start from image {image}"))?;
-                let id: String = container
-                    .id()
-                    .unwrap_or_default()
-                    .chars()
-                    .take(12)
-                    .collect();
+                let id: String = container.id().unwrap_or_default().chars().take(12).collect();
                 let host = container.host()?;
-                let description =
-                    format!("{name} at {host}:{port}, container {id} of image {image}");
-                (
-                    Address::Port { host, port },
-                    description,
-                    Origin::Container(Box::new(container)),
-                )
+                let description = format!("{name} at {host}:{port}, container {id} of image {image}");
+                (Address::Port { host, port }, description, Origin::Container(Box::new(container)))
             }
             Choice::Local { program, note } => {
                 let port = free_port()?;
                 let local = Local::start(recipe, &program, port, environment)
                     .with_context(|| format!("{name} does not start from {}", program.display()))?;
                 let id = local.id().unwrap_or_default();
-                let mut description = format!(
-                    "{name} at 127.0.0.1:{port}, process {id} of {}",
-                    program.display()
-                );
+                let mut description = format!("{name} at 127.0.0.1:{port}, process {id} of {}", program.display());
                 if let Some(note) = note {
                     description = format!("{description} ({note})");
                 }
-                (
-                    Address::Port {
-                        host: "127.0.0.1".to_owned(),
-                        port,
-                    },
-                    description,
-                    Origin::Local(Box::new(local)),
-                )
+                (Address::Port { host: "127.0.0.1".to_owned(), port }, description, Origin::Local(Box::new(local)))
             }
         };
-        Ok(Self(Arc::new(Inner {
-            kind,
-            address,
-            description,
-            origin: Mutex::new(origin),
-        })))
+        Ok(Self(Arc::new(Inner { kind, address, description, origin: Mutex::new(origin) })))
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -158,9 +122,7 @@ impl Server {
         blocking(move || {
             let mut origin = server.origin();
             if let Origin::Given = *origin {
-                let Kind {
-                    name, url_variable, ..
-                } = server.0.kind;
+                let Kind { name, url_variable, .. } = server.0.kind;
                 bail!(
                     "the {name} that {url_variable} names cannot be stopped or started from here: \
                      unset it, or set {} to docker or local",
@@ -179,9 +141,7 @@ impl Server {
 }
 
 /// Off the test's runtime: processes and containers are waited for by blocking.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await?
 }
 
@@ -189,24 +149,13 @@ async fn blocking<T: Send + 'static>(
 fn place(url: &str, default_port: u16) -> String {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let place = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, place)| place);
-    let has_port = place
-        .rsplit_once(':')
-        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if has_port {
-        place.to_owned()
-    } else {
-        format!("{place}:{default_port}")
-    }
+    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
+    let has_port = place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if has_port { place.to_owned() } else { format!("{place}:{default_port}") }
 }
 
 fn reach(place: &str) -> Result<()> {
-    let address = place
-        .to_socket_addrs()?
-        .next()
-        .context("the name has no address")?;
+    let address = place.to_socket_addrs()?.next().context("the name has no address")?;
     TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
     Ok(())
 }

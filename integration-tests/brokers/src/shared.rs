@@ -19,10 +19,7 @@ impl<T> Shared<T> {
     }
 
     /// The value in use, or else a new one; those who come while it is being started wait for it.
-    pub(crate) async fn get_or_start(
-        &self,
-        start: impl Future<Output = Result<T>>,
-    ) -> Result<Arc<T>> {
+    pub(crate) async fn get_or_start(&self, start: impl Future<Output = Result<T>>) -> Result<Arc<T>> {
         let mut shared = self.0.lock().await;
         if let Some(value) = shared.upgrade() {
             return Ok(value);
@@ -44,24 +41,13 @@ mod tests {
         let second = SHARED.get_or_start(async { Ok(2) }).await.expect("a value");
         assert_eq!((*first, *second), (1, 1));
         drop((first, second));
-        assert_eq!(
-            *SHARED.get_or_start(async { Ok(3) }).await.expect("a value"),
-            3
-        );
+        assert_eq!(*SHARED.get_or_start(async { Ok(3) }).await.expect("a value"), 3);
     }
 
     #[tokio::test]
     async fn a_failed_start_is_tried_again_by_the_next_user() {
         static SHARED: Shared<u8> = Shared::new();
-        assert!(
-            SHARED
-                .get_or_start(async { anyhow::bail!("no") })
-                .await
-                .is_err()
-        );
-        assert_eq!(
-            *SHARED.get_or_start(async { Ok(1) }).await.expect("a value"),
-            1
-        );
+        assert!(SHARED.get_or_start(async { anyhow::bail!("no") }).await.is_err());
+        assert_eq!(*SHARED.get_or_start(async { Ok(1) }).await.expect("a value"), 1);
     }
 }

@@ -12,7 +12,8 @@ use std::{
 
 use rustix::process::Pid;
 
-const SCRIPT: &str = r#"read -r _; kill -s KILL -- "-$1" 2>/dev/null; rm -rf -- "$2" 2>/dev/null || { sleep 1; rm -rf -- "$2"; }"#;
+const SCRIPT: &str =
+    r#"read -r _; kill -s KILL -- "-$1" 2>/dev/null; rm -rf -- "$2" 2>/dev/null || { sleep 1; rm -rf -- "$2"; }"#;
 
 #[derive(Debug)]
 pub(crate) struct Watchdog(Child);
@@ -21,12 +22,7 @@ impl Watchdog {
     /// Watches over a process group and the directory that it lives in.
     pub(crate) fn start(group: Pid, directory: &Path) -> io::Result<Self> {
         Command::new("/bin/sh")
-            .args([
-                "-c",
-                SCRIPT,
-                "watchdog",
-                &group.as_raw_nonzero().to_string(),
-            ])
+            .args(["-c", SCRIPT, "watchdog", &group.as_raw_nonzero().to_string()])
             .arg(directory)
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

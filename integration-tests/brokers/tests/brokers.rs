@@ -19,10 +19,7 @@ fn only(way: Way) -> Option<Environment> {
         Ok(_) => Some(environment),
         Err(why) => {
             println!("not here: {why}");
-            assert!(
-                why.starts_with("no RabbitMQ to be had: ") && !why.contains('\n'),
-                "{why}"
-            );
+            assert!(why.starts_with("no RabbitMQ to be had: ") && !why.contains('\n'), "{why}");
             None
         }
     }
@@ -30,11 +27,7 @@ fn only(way: Way) -> Option<Environment> {
 
 /// `None` if it is refused, or the first bytes of what it says to a client's greeting.
 fn greet(broker: &RabbitMq) -> Result<Option<Vec<u8>>> {
-    let place = broker
-        .url()
-        .rsplit_once('@')
-        .and_then(|(_, rest)| rest.split('/').next())
-        .context("host:port")?;
+    let place = broker.url().rsplit_once('@').and_then(|(_, rest)| rest.split('/').next()).context("host:port")?;
     let Ok(mut stream) = TcpStream::connect(place) else {
         return Ok(None);
     };
@@ -48,10 +41,7 @@ fn greet(broker: &RabbitMq) -> Result<Option<Vec<u8>>> {
 fn assert_answers(broker: &RabbitMq) -> Result<()> {
     let answer = greet(broker)?.context("refused")?;
     // A method frame on channel 0, its size, and connection.start: class 10, method 10.
-    ensure!(
-        answer.starts_with(&[1, 0, 0]) && answer.ends_with(&[0, 10, 0, 10]),
-        "{answer:?}"
-    );
+    ensure!(answer.starts_with(&[1, 0, 0]) && answer.ends_with(&[0, 10, 0, 10]), "{answer:?}");
     Ok(())
 }
 
@@ -62,18 +52,12 @@ async fn live_through_a_stop_and_a_crash(environment: Environment) -> Result<()>
     assert_answers(&broker)?;
 
     broker.stop().await?;
-    ensure!(
-        greet(&broker)?.is_none(),
-        "it answers although it is stopped"
-    );
+    ensure!(greet(&broker)?.is_none(), "it answers although it is stopped");
     broker.start_again().await?;
     assert_answers(&broker)?;
 
     broker.kill().await?;
-    ensure!(
-        greet(&broker)?.is_none(),
-        "it answers although it is killed"
-    );
+    ensure!(greet(&broker)?.is_none(), "it answers although it is killed");
     broker.start_again().await?;
     assert_answers(&broker)?;
 
@@ -105,40 +89,20 @@ async fn a_shared_broker_is_one_and_can_be_given_by_its_address_but_not_stopped(
     println!("{}", mine.describe());
     ensure!(mine.url() == yours.url(), "two brokers");
 
-    let environment = Environment::of_process()
-        .without(Way::VARIABLE)
-        .with(RABBITMQ.url_variable, mine.url());
+    let environment = Environment::of_process().without(Way::VARIABLE).with(RABBITMQ.url_variable, mine.url());
     let given = RabbitMq::start_in(environment).await?;
     assert_answers(&given)?;
-    ensure!(
-        !given.describe().contains("traced:"),
-        "a password in {}",
-        given.describe()
-    );
-    let error = given
-        .restart()
-        .await
-        .expect_err("it is not ours")
-        .to_string();
-    ensure!(
-        error.contains("TRACED_RABBITMQ_URL") && !error.contains('\n'),
-        "{error}"
-    );
+    ensure!(!given.describe().contains("traced:"), "a password in {}", given.describe());
+    let error = given.restart().await.expect_err("it is not ours").to_string();
+    ensure!(error.contains("TRACED_RABBITMQ_URL") && !error.contains('\n'), "{error}");
     drop(given);
     assert_answers(&mine)
 }
 
 #[tokio::test]
 async fn an_address_where_nothing_answers_is_named_in_one_line() -> Result<()> {
-    let environment =
-        Environment::default().with(RABBITMQ.url_variable, "amqp://me:secret@127.0.0.1:1/%2f");
-    let error = RabbitMq::start_in(environment)
-        .await
-        .expect_err("nothing is there")
-        .to_string();
-    ensure!(
-        error == "no RabbitMQ answers at 127.0.0.1:1, which TRACED_RABBITMQ_URL names",
-        "{error}"
-    );
+    let environment = Environment::default().with(RABBITMQ.url_variable, "amqp://me:secret@127.0.0.1:1/%2f");
+    let error = RabbitMq::start_in(environment).await.expect_err("nothing is there").to_string();
+    ensure!(error == "no RabbitMQ answers at 127.0.0.1:1, which TRACED_RABBITMQ_URL names", "{error}");
     Ok(())
 }

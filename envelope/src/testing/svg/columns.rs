@@ -22,10 +22,7 @@ impl Columns {
         let rows = || timelines.iter().flat_map(|timeline| &timeline.rows);
         let widest = |cell: &dyn Fn(&Row<'_>) -> usize| rows().map(cell).max().unwrap_or_default();
         let service_chars = widest(&|row| row.span.service().chars().count()).min(16) as f64;
-        let label = rows()
-            .map(|row| indent(row) + name_chars(row) as f64 * CHAR)
-            .fold(0.0, f64::max)
-            .min(330.0);
+        let label = rows().map(|row| indent(row) + name_chars(row) as f64 * CHAR).fold(0.0, f64::max).min(330.0);
         let note_chars = widest(&|row| notes(row).chars().count()).min(40);
         let label_start = MARGIN + 14.0 + service_chars * CHAR + GAP;
         let notes = WIDTH - MARGIN - note_chars as f64 * CHAR;

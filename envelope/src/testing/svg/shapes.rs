@@ -4,18 +4,13 @@ use super::{super::timeline::Row, BAR, Drawing, INDENT, Place, columns::indent, 
 impl Drawing<'_> {
     /// From the parent's name down to this one.
     pub(super) fn branch(&mut self, row: &Row<'_>, y: f64) {
-        let parent = row
-            .span
-            .parent_id()
-            .and_then(|parent| self.places.get(&(row.span.trace_id(), parent)));
+        let parent = row.span.parent_id().and_then(|parent| self.places.get(&(row.span.trace_id(), parent)));
         let Some(parent) = parent.filter(|parent| row.depth > 0 && parent.y < y) else {
             return;
         };
         let x = self.columns.label + indent(row) - INDENT + 4.0;
         let (top, width) = (parent.y + 8.0, INDENT - 7.0);
-        self.line(format_args!(
-            "<path class=\"tree\" d=\"M{x:.1} {top}V{y}h{width}\"/>"
-        ));
+        self.line(format_args!("<path class=\"tree\" d=\"M{x:.1} {top}V{y}h{width}\"/>"));
     }
 
     /// When it ran, and before that, how long its message waited, from whom.
@@ -29,9 +24,7 @@ impl Drawing<'_> {
                     "<rect class=\"wait\" x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{BAR}\" fill=\"{colour}\"/>"
                 ));
             }
-            if let Some(&Place { y: from, .. }) =
-                self.places.get(&(sender.trace_id(), sender.span_id()))
-            {
+            if let Some(&Place { y: from, .. }) = self.places.get(&(sender.trace_id(), sender.span_id())) {
                 self.line(format_args!(
                     "<path class=\"hop\" d=\"M{x:.1} {:.1}V{:.1}\"/>",
                     from + BAR / 2.0,
@@ -41,11 +34,7 @@ impl Drawing<'_> {
         }
         // A span that took no time must be seen too.
         let width = (end - start).max(2.0);
-        let failed = if row.span.is_error() {
-            " class=\"failed\""
-        } else {
-            ""
-        };
+        let failed = if row.span.is_error() { " class=\"failed\"" } else { "" };
         self.line(format_args!(
             "<rect{failed} x=\"{start:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"{BAR}\" rx=\"2\" fill=\"{colour}\"/>"
         ));
@@ -54,19 +43,12 @@ impl Drawing<'_> {
     /// From the end of each linked span to the start of this one.
     pub(super) fn links(&mut self, row: &Row<'_>) {
         for (link, _) in &row.links {
-            let (from, to) = (
-                self.places.get(&(link.trace_id(), link.span_id())),
-                self.places.get(&key(row)),
-            );
+            let (from, to) = (self.places.get(&(link.trace_id(), link.span_id())), self.places.get(&key(row)));
             let (Some(&from), Some(&to)) = (from, to) else {
                 continue;
             };
             let (x1, x2) = (self.columns.x(from.end), self.columns.x(to.start) - 2.0);
-            let (y1, y2) = if from.y < to.y {
-                (from.y + BAR / 2.0, to.y)
-            } else {
-                (from.y - BAR / 2.0, to.y)
-            };
+            let (y1, y2) = if from.y < to.y { (from.y + BAR / 2.0, to.y) } else { (from.y - BAR / 2.0, to.y) };
             // Down first, then in from the left: the arrow meets the bar where the span starts.
             let (bend, id) = ((y1 + y2) / 2.0, self.id.clone());
             self.line(format_args!(

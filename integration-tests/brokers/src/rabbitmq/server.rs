@@ -94,11 +94,7 @@ impl RabbitMq {
     }
 }
 
-const RECIPE: Recipe = Recipe {
-    kind: RABBITMQ,
-    container,
-    commands,
-};
+const RECIPE: Recipe = Recipe { kind: RABBITMQ, container, commands };
 
 fn container(image: GenericImage, port: u16) -> ContainerRequest<GenericImage> {
     // A port that the engine chooses would be another one after a restart.
@@ -110,33 +106,21 @@ fn container(image: GenericImage, port: u16) -> ContainerRequest<GenericImage> {
 
 fn commands(place: &Place<'_>) -> Result<Commands> {
     let (epmd_port, distribution_port) = (free_port()?, free_port()?);
-    let configuration = format!(
-        "listeners.tcp.default = 127.0.0.1:{}\ndefault_user = {USER}\ndefault_pass = {PASSWORD}\n",
-        place.port
-    );
+    let configuration =
+        format!("listeners.tcp.default = 127.0.0.1:{}\ndefault_user = {USER}\ndefault_pass = {PASSWORD}\n", place.port);
     fs::write(place.path("rabbitmq.conf"), configuration)?;
     fs::write(place.path("plugins"), "[].\n")?;
 
     // Erlang's name server. The broker would start one that goes on after the broker's end.
-    let epmd = find_program(
-        &[
-            "epmd",
-            "/usr/lib/erlang/bin/epmd",
-            "/usr/local/lib/erlang/bin/epmd",
-        ],
-        place.environment,
-    )
-    .context("there is no epmd on this machine: it comes with Erlang")?;
+    let epmd = find_program(&["epmd", "/usr/lib/erlang/bin/epmd", "/usr/local/lib/erlang/bin/epmd"], place.environment)
+        .context("there is no epmd on this machine: it comes with Erlang")?;
     let mut epmd = Command::new(epmd);
     epmd.args(["-port", &epmd_port.to_string(), "-address", "127.0.0.1"]);
 
     let mut server = Command::new(place.program);
     // Another broker's settings are not for this one.
     for (name, _) in std::env::vars_os() {
-        if ["RABBITMQ_", "ERL_"]
-            .iter()
-            .any(|prefix| name.to_string_lossy().starts_with(prefix))
-        {
+        if ["RABBITMQ_", "ERL_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
             server.env_remove(name);
         }
     }
@@ -146,10 +130,7 @@ fn commands(place: &Place<'_>) -> Result<Commands> {
         .env("ERL_EPMD_PORT", epmd_port.to_string())
         .env("RABBITMQ_NODENAME", format!("test{}@localhost", place.port))
         .env("RABBITMQ_DIST_PORT", distribution_port.to_string())
-        .env(
-            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-            "-kernel inet_dist_use_interface {127,0,0,1}",
-        )
+        .env("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "-kernel inet_dist_use_interface {127,0,0,1}")
         .env("RABBITMQ_LOGS", "-")
         .env("RABBITMQ_LOG_BASE", place.path("log"))
         .env("RABBITMQ_MNESIA_BASE", place.path("data"))
@@ -161,8 +142,5 @@ fn commands(place: &Place<'_>) -> Result<Commands> {
         .env("RUNNING_UNDER_SYSTEMD", "1")
         // With it Erlang would look for a notification socket that is not ours.
         .env_remove("NOTIFY_SOCKET");
-    Ok(Commands {
-        helpers: vec![epmd],
-        server,
-    })
+    Ok(Commands { helpers: vec![epmd], server })
 }
