@@ -196,6 +196,26 @@ reports    └─ INSERT daily_totals             ····███████�
 }
 
 #[test]
+fn what_the_caller_notes_comes_first() {
+    let forest = sample();
+    let text = forest
+        .waterfall()
+        .colour(Colour::Never)
+        .width(140)
+        .note(|_| Some("seen".to_owned()))
+        .to_string();
+    assert!(
+        text.contains("  seen, out of stock, attempt 1, waited 2.8 ms\n"),
+        "{text}"
+    );
+    let svg = forest
+        .waterfall()
+        .note(|_| Some("seen".to_owned()))
+        .to_svg();
+    assert!(svg.contains(">seen, out of stock, attempt 1, "), "{svg}");
+}
+
+#[test]
 fn no_spans_are_said_to_be_none() {
     assert_eq!(plain(&Forest::new([])), "no spans\n");
     assert!(Forest::new([]).to_svg().contains(">no spans</text>"));

@@ -281,6 +281,13 @@ mod tests {
     }
 
     #[test]
+    fn a_span_too_many_is_a_difference_at_each_depth() {
+        assert!(diff("a  s  CLIENT", "a  s  CLIENT\nb  s  CLIENT").is_some());
+        assert!(diff("a  s  CLIENT", "a  s  CLIENT\n   b  s  CLIENT").is_some());
+        assert!(diff("", "a  s  CLIENT").is_some());
+    }
+
+    #[test]
     fn hundreds_of_alike_siblings_are_compared_at_once() {
         let many = "a  s  CLIENT\n".repeat(300);
         assert_eq!(diff(&many, &many), None);
