@@ -42,6 +42,7 @@ fn names_cannot_move_the_cursor_nor_become_markup() {
 #[test]
 fn a_drawing_is_well_formed_and_stands_alone() {
     let svg = sample().to_svg();
+    // To look at it: no test sees what is ugly.
     if let Some(path) = std::env::var_os("TRACED_SAMPLE_SVG") {
         std::fs::write(path, &svg).unwrap();
     }
