@@ -27,7 +27,7 @@ impl Telemetry {
     /// let headers: MessageHeaders = [("traceparent", parent)].into_iter().collect();
     /// let span = telemetry.process(Operation::new("process", "orders"), &headers);
     /// assert_eq!(span.in_scope(|| Ok::<_, std::fmt::Error>(())), Ok(()));
-    /// assert_eq!(capture.span("process orders").trace_id.to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+    /// assert_eq!(capture.span("process orders").trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
     /// ```
     pub fn process(&self, operation: Operation<'_>, headers: &dyn Extractor) -> MessageSpan {
         let inner = &*self.inner;
@@ -105,7 +105,7 @@ impl Telemetry {
     ///     [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")].into_iter().collect();
     /// let batch = [(&headers as &dyn Extractor, Vec::new())];
     /// drop(telemetry.process_batch(Operation::new("process", "orders").batch(1), batch));
-    /// assert_eq!(capture.span("process orders").links.len(), 1);
+    /// assert_eq!(capture.span("process orders").links().len(), 1);
     /// ```
     pub fn process_batch<'h>(
         &self,

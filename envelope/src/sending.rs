@@ -55,7 +55,7 @@ impl Telemetry {
     ///     span.end(Outcome::Ok);
     /// }
     /// telemetry.send_batch(Operation::new("publish", "orders").batch(2), created).end(Outcome::Ok);
-    /// assert_eq!(capture.span("publish orders").links.len(), 2);
+    /// assert_eq!(capture.span("publish orders").links().len(), 2);
     /// ```
     pub fn send_batch(&self, operation: Operation<'_>, created: impl IntoIterator<Item = SpanContext>) -> MessageSpan {
         let inner = &self.inner;

@@ -19,6 +19,7 @@ use super::{
     store::Store,
 };
 use crate::Settings;
+use crate::propagation::W3cPropagator;
 
 /// Keeps the spans and metrics of any number of services in memory, for the assertions of a test.
 ///
@@ -94,7 +95,7 @@ impl Capture {
         Settings::default()
             .tracer_provider(self.tracer_provider(service))
             .meter_provider(self.meter_provider(service))
-            .propagator(crate::propagation::W3cPropagator::new())
+            .propagator(W3cPropagator::new())
     }
 
     /// A tracer for a handler's own spans in `service`. Its scope is named after the service.

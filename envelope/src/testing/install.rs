@@ -3,9 +3,10 @@ use std::sync::{Arc, OnceLock};
 use opentelemetry::global;
 
 use super::Capture;
+use crate::propagation::W3cPropagator;
 
 impl Capture {
-    /// Makes `service` of this capture the process-wide tracer and meter provider, for code that
+    /// Makes `service` of this capture the process-wide tracer and meter provider, with our W3C propagator, for code that
     /// uses the globals.
     ///
     /// Once a process, for good: tests that run in parallel would take each other's spans. Keep the
@@ -35,6 +36,7 @@ impl Capture {
             first = true;
             global::set_tracer_provider(self.tracer_provider(service));
             global::set_meter_provider(self.meter_provider(service));
+            global::set_text_map_propagator(W3cPropagator::new());
             (self.clone(), service.to_owned())
         });
         let same = Arc::ptr_eq(&capture.inner, &self.inner) && installed == service;

@@ -25,17 +25,18 @@
 //!
 //! # The text of a trace
 //!
-//! A line for each span, children below their parent and further to the right. Box characters (`│ ├
-//! └ ─`) are decoration, spaces do. Columns are separated by two or more spaces:
+//! A line for each span, children below their parent and further to the right. The branches of the
+//! tree (`│`, `├`, `└`, `─`) may be left out: where the name starts is what counts. Columns are
+//! separated by two or more spaces:
 //!
 //! | column | |
 //! |---|---|
-//! | span name | runs of spaces count as one |
+//! | span name | with single spaces, whatever the span's name has |
 //! | service | |
 //! | kind | `INTERNAL`, `SERVER`, `CLIENT`, `PRODUCER` or `CONSUMER` |
 //! | `→ name, name` | the spans it links, in any order; `?` for one that was not captured. None written: none allowed |
 //! | `✗ error.type` | its status is an error of this type; `✗` alone: of any type. None written: no error |
-//! | `⇠ remote parent`, `⇠ missing parent` | its parent was not captured: it came over the wire, or it has not ended |
+//! | `⇠ remote parent`, `⇠ missing parent` | its parent was not captured: it came over the wire, or it has not ended yet |
 //! | `{key=value, key=value}` | attributes that it has, among others |
 //!
 //! Siblings, and whole traces, compare in any order. A [`Forest`]'s `Display` writes this text:

@@ -32,7 +32,7 @@ const WIDTH: f64 = 1280.0;
 /// Title, facts and scale of a trace.
 const HEADER: f64 = 56.0;
 /// Deeper rows are drawn as deep as this: names need room.
-const DEEPEST: usize = 16;
+const DEEPEST: usize = 12;
 
 /// Colours that keep their distance from each other, and from black and white: one set serves light
 /// and dark. Red is for errors.
