@@ -67,7 +67,7 @@ pub enum Choice {
     Local {
         /// Its path.
         program: PathBuf,
-        /// Why it is not a container, although an engine answers.
+        /// Why it is not a container, where one would have come first.
         note: Option<String>,
     },
 }
@@ -80,12 +80,13 @@ pub fn choose(kind: &Kind, environment: &Environment) -> Result<Choice, String> 
             name,
             url_variable,
             program_variable,
-            package,
+            packages,
             ..
         } = kind;
         format!(
-            "no {name} to be had: {why}; start Docker, or install {package} (`cargo xtask test` does so on Debian and Ubuntu), \
-             or set {program_variable} to the server's program or {url_variable} to a broker's address"
+            "no {name} to be had: {why}; start Docker, or install {} (`cargo xtask test` does so on Debian and Ubuntu), \
+             or set {program_variable} to the server's program or {url_variable} to a broker's address",
+            packages.join(" ")
         )
     };
     match forced {
@@ -138,7 +139,7 @@ fn local(kind: &Kind, environment: &Environment) -> Result<PathBuf, String> {
             .ok_or_else(|| format!("{}={program} is no program", kind.program_variable));
     }
     find_program(kind.programs, environment)
-        .ok_or_else(|| format!("there is no {} on this machine", kind.package))
+        .ok_or_else(|| format!("there is no {} on this machine", kind.packages.join(" ")))
 }
 
 #[cfg(test)]
