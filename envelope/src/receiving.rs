@@ -7,6 +7,7 @@ use crate::semconv::{self, Name};
 use crate::sending::Start;
 use crate::telemetry::Inner;
 use crate::{Fact, MessageSpan, PreparedDestination, Relation, Telemetry, Trust};
+use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceState};
 use opentelemetry::{Context, KeyValue};
@@ -71,7 +72,7 @@ impl Telemetry {
         }
         let below = match parent {
             Some(parent) => extracted.context.with_remote_span_context(parent.clone()),
-            None => extracted.context.clone(),
+            None => extracted.without_span(),
         };
         self.start_processing(&operation, destination, attributes, links, below, &extracted)
     }
@@ -238,6 +239,24 @@ impl Inner {
 impl Extracted {
     fn nothing() -> Self {
         Self { span_context: SpanContext::NONE, context: Context::new(), finding: Finding::Absent }
+    }
+
+    /// The context with the message's baggage and without its span, for a span that starts a trace.
+    ///
+    /// A propagator that is not ours has put the span into the context, and the API cannot take it out again.
+    fn without_span(&self) -> Context {
+        if !self.context.has_active_span() {
+            return self.context.clone();
+        }
+        let baggage = self.context.baggage();
+        if baggage.is_empty() {
+            return Context::new();
+        }
+        Context::new().with_baggage(
+            baggage
+                .iter()
+                .map(|(key, (value, metadata))| KeyValueMetadata::new(key.clone(), value.clone(), metadata.clone())),
+        )
     }
 
     fn into_context(self) -> Context {
