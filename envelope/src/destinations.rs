@@ -63,7 +63,7 @@ impl Destinations {
     }
 }
 
-/// Fx is twice as fast as SipHash here. Whoever makes names collide gains a slower look-up among at most [`LIMIT`] entries.
+/// Fx is twice as fast as `SipHash` here. Whoever makes names collide gains a slower look-up among at most [`LIMIT`] entries.
 fn hash<'a>(operation: &str, parts: impl Iterator<Item = &'a str>) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(operation.as_bytes());

@@ -149,6 +149,8 @@ impl MessageSpan {
 
     pub(crate) fn finish(&mut self, outcome: &Outcome) {
         let Some(open) = self.open.take() else { return };
+        #[cfg(feature = "tracing")]
+        let _closed_last = self.tracing_span.take();
         let error = match outcome {
             Outcome::Error { kind, message } => Some((kind, message)),
             Outcome::Ok | Outcome::Deferred => None,
@@ -161,7 +163,7 @@ impl MessageSpan {
                 span.set_status(trace::Status::error(message.clone()));
                 #[cfg(feature = "logs")]
                 if let Some(logger) = &open.telemetry.settings.logger {
-                    logger.emit(&open.telemetry.scope, open.kind, span.span_context(), kind, message);
+                    logger.emit(&open.telemetry.tracer.scope, open.kind, span.span_context(), kind, message);
                 }
             }
             span.end();

@@ -48,7 +48,6 @@ pub struct Telemetry {
 pub(crate) struct Inner {
     system: &'static str,
     pub(crate) settings: Settings,
-    pub(crate) scope: InstrumentationScope,
     pub(crate) tracer: TracerSource,
     pub(crate) instruments: InstrumentSource,
     pub(crate) propagators: Propagators,
@@ -85,13 +84,12 @@ impl Telemetry {
             inner: Arc::new(Inner {
                 system,
                 tracer: TracerSource::new(settings.tracer_provider.clone(), scope.clone()),
-                instruments: InstrumentSource::new(settings.meter_provider.clone(), scope.clone()),
+                instruments: InstrumentSource::new(settings.meter_provider.clone(), scope),
                 propagators: Propagators::new(settings.propagator.clone()),
                 destinations: Destinations::default(),
                 watch: SdkWatch::default(),
                 made_in: Context::map_current(|context| context.span().span_context().clone()),
                 headers_repeat: false,
-                scope,
                 settings,
             }),
         }
