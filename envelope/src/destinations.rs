@@ -106,7 +106,7 @@ mod tests {
         }
         let one_more = get(&destinations, &["one-more"]);
         assert_eq!(one_more.span_name(), "publish one-more");
-        assert_eq!(one_more.get().metric_label(), None);
+        assert!(one_more.get().metric_label().is_none());
         assert!(get(&destinations, &["user-7"]).get().metric_label().is_some());
         assert_eq!(destinations.0.read().unwrap().len(), LIMIT);
     }

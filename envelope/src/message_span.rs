@@ -81,6 +81,23 @@ impl MessageSpan {
         }
     }
 
+    /// Records nothing from here on, but still knows what it would write into messages.
+    pub(crate) fn unrecorded(mut self) -> Self {
+        if let Some(open) = &mut self.open {
+            open.has_span = false;
+            open.started = None;
+        }
+        self
+    }
+
+    /// So many of the messages are not to be counted.
+    pub(crate) fn fewer(mut self, messages: u64) -> Self {
+        if let Some(open) = &mut self.open {
+            open.messages = open.messages.saturating_sub(messages);
+        }
+        self
+    }
+
     pub(crate) fn telemetry(&self) -> Option<&Inner> {
         self.open.as_ref().map(|open| &*open.telemetry)
     }
