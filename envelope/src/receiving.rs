@@ -6,7 +6,8 @@ use crate::relation::{Decision, Surroundings};
 use crate::semconv::{self, Name};
 use crate::sending::Start;
 use crate::telemetry::Inner;
-use crate::{Fact, MessageSpan, PreparedDestination, Relation, Telemetry, Trust};
+use crate::{Fact, MessageSpan, PreparedDestination, Relation, Telemetry, Trust, ambient};
+use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceState};
 use opentelemetry::{Context, KeyValue};
@@ -46,7 +47,7 @@ impl Telemetry {
             return MessageSpan::carrying(extracted.into_context());
         }
         if settings.metrics {
-            inner.count_arrival(&destination, &extracted, age);
+            inner.count_arrival(operation.name, &destination, &extracted, age);
         }
         let relation = match settings.trust {
             Trust::Trusted => {
@@ -71,7 +72,7 @@ impl Telemetry {
         }
         let below = match parent {
             Some(parent) => extracted.context.with_remote_span_context(parent.clone()),
-            None => extracted.context.clone(),
+            None => extracted.without_span(),
         };
         self.start_processing(&operation, destination, attributes, links, below, &extracted)
     }
@@ -122,7 +123,13 @@ impl Telemetry {
         };
         let destination = self.resolve(&operation);
         let mut attributes = inner.attributes(&operation, OperationType::Process, &destination, None);
-        let relation = destination.get().relation.unwrap_or(settings.relation);
+        if let Some(add) = &settings.on_process {
+            add(&inner.message(&operation, &destination, None, None), &mut attributes);
+        }
+        let relation = match settings.trust {
+            Trust::Trusted => destination.get().relation.unwrap_or(settings.relation),
+            Trust::Untrusted | Trust::UntrustedUnlinked => Relation::New,
+        };
         // No creation context: a batch has many. The ambient span is decided upon as for a single message.
         let Decision { parent, links: [_, ambient_link] } = relation.decide(&Surroundings {
             creation: &SpanContext::NONE,
@@ -131,10 +138,17 @@ impl Telemetry {
             pulled: operation.pulled,
         });
         let linked = relation != Relation::Ignore && settings.trust != Trust::UntrustedUnlinked;
+        let (mut seen, mut unwanted) = (0, 0);
         let of_messages = messages.into_iter().filter_map(|(headers, facts)| {
+            seen += 1;
+            let message = || inner.message(&operation, &destination, None, Some(headers));
+            if settings.filter.as_ref().is_some_and(|wanted| !wanted(&message())) {
+                unwanted += 1;
+                return None;
+            }
             let extracted = inner.extract(headers);
             if settings.metrics {
-                inner.count_arrival(&destination, &extracted, None);
+                inner.count_arrival(operation.name, &destination, &extracted, None);
             }
             let mut attributes = Vec::with_capacity(facts.len());
             facts.into_iter().for_each(|(name, fact)| settings.semconv.push(&mut attributes, &name, fact));
@@ -142,12 +156,15 @@ impl Telemetry {
         });
         // All of them are looked at, for the counter, however many links there may be.
         let of_messages = of_messages.collect::<Vec<_>>();
+        if seen > 0 && unwanted == seen {
+            return MessageSpan::carrying(Context::new());
+        }
         let ambient_link = ambient_link.map(|ambient| (ambient.clone(), Vec::new()));
         let links = crate::links::Links::collect(of_messages.into_iter().chain(ambient_link));
         links.note_dropped(&mut attributes, settings.semconv);
         let below = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.clone()));
         let nothing = Extracted::nothing();
-        self.start_processing(&operation, destination, attributes, links.into_vec(), below, &nothing)
+        self.start_processing(&operation, destination, attributes, links.into_vec(), below, &nothing).fewer(unwanted)
     }
 
     fn start_processing(
@@ -183,7 +200,7 @@ impl Telemetry {
 
 /// The span that is current, valid or not; `None` when telemetry is suppressed.
 fn unsuppressed_span() -> Option<SpanContext> {
-    Context::map_current(|current| (!current.is_telemetry_suppressed()).then(|| current.span().span_context().clone()))
+    (!Context::is_current_telemetry_suppressed()).then(ambient::span_context)
 }
 
 impl Inner {
@@ -210,6 +227,7 @@ impl Inner {
 
     fn count_arrival(
         &self,
+        operation: &'static str,
         destination: &PreparedDestination,
         extracted: &Extracted,
         age: Option<std::time::Duration>,
@@ -222,14 +240,12 @@ impl Inner {
         };
         if let Some(reason) = reason.filter(|_| self.settings.propagation.extracts()) {
             let mut attributes = Vec::with_capacity(4);
-            if let Some(label) = destination.get().metric_label() {
-                self.settings.semconv.push(&mut attributes, &semconv::DESTINATION_NAME, label);
-            }
+            attributes.extend(destination.get().metric_label().cloned());
             self.settings.semconv.push(&mut attributes, &semconv::CONTEXT_REASON, reason);
             self.instruments.get().context_missing.add(1, &attributes);
         }
         if let Some(waited) = age {
-            let attributes = destination.get().message_attributes("process", None);
+            let attributes = destination.get().message_attributes(operation, None);
             self.instruments.get().wait_duration.record(waited.as_secs_f64(), &attributes);
         }
     }
@@ -238,6 +254,24 @@ impl Inner {
 impl Extracted {
     fn nothing() -> Self {
         Self { span_context: SpanContext::NONE, context: Context::new(), finding: Finding::Absent }
+    }
+
+    /// The context with the message's baggage and without its span, for a span that starts a trace.
+    ///
+    /// A propagator that is not ours has put the span into the context, and the API cannot take it out again.
+    fn without_span(&self) -> Context {
+        if !self.context.has_active_span() {
+            return self.context.clone();
+        }
+        let baggage = self.context.baggage();
+        if baggage.is_empty() {
+            return Context::new();
+        }
+        Context::new().with_baggage(
+            baggage
+                .iter()
+                .map(|(key, (value, metadata))| KeyValueMetadata::new(key.clone(), value.clone(), metadata.clone())),
+        )
     }
 
     fn into_context(self) -> Context {
