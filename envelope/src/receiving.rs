@@ -44,7 +44,7 @@ impl Telemetry {
         let age = operation.age();
         let message = || inner.message(&operation, &destination, age, Some(headers));
         if settings.filter.as_ref().is_some_and(|wanted| !wanted(&message())) {
-            return MessageSpan::carrying(extracted.into_context());
+            return MessageSpan::carrying(inner.passed_through(extracted));
         }
         if settings.metrics {
             inner.count_arrival(operation.name, &destination, &extracted, age);
@@ -74,11 +74,11 @@ impl Telemetry {
             Some(parent) => extracted.context.with_remote_span_context(parent.clone()),
             None => extracted.without_span(),
         };
-        self.start_processing(&operation, destination, attributes, links, below, &extracted)
+        self.start_processing(&operation, destination, attributes, links, below, extracted)
     }
 
     /// The context that a message carries, as far as the settings let it in: read into an empty context, which it stays where there is
-    /// none.
+    /// none, or where those who write to the queue are not trusted.
     ///
     /// ```
     /// use opentelemetry::trace::TraceContextExt;
@@ -89,7 +89,7 @@ impl Telemetry {
     /// ```
     #[must_use]
     pub fn extract(&self, headers: &dyn Extractor) -> Context {
-        self.inner.extract(headers).into_context()
+        self.inner.passed_through(self.inner.extract(headers))
     }
 
     /// Starts the span in which a batch is processed: one span with a link to each message's creation context, each once and at most
@@ -164,7 +164,7 @@ impl Telemetry {
         links.note_dropped(&mut attributes, settings.semconv);
         let below = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.clone()));
         let nothing = Extracted::nothing();
-        self.start_processing(&operation, destination, attributes, links.into_vec(), below, &nothing).fewer(unwanted)
+        self.start_processing(&operation, destination, attributes, links.into_vec(), below, nothing).fewer(unwanted)
     }
 
     fn start_processing(
@@ -174,7 +174,7 @@ impl Telemetry {
         attributes: Vec<KeyValue>,
         links: Vec<Link>,
         below: Context,
-        extracted: &Extracted,
+        extracted: Extracted,
     ) -> MessageSpan {
         #[cfg(feature = "tracing")]
         if self.inner.settings.tracing_spans
@@ -190,7 +190,7 @@ impl Telemetry {
         let started = self.start(operation, &destination, start, &below);
         let without_sdk = if started.is_none() && extracted.span_context.is_valid() {
             // No span of ours is there to be related: the message's own context passes through.
-            extracted.context.with_remote_span_context(extracted.span_context.clone())
+            self.inner.passed_through(extracted)
         } else {
             below
         };
@@ -223,6 +223,12 @@ impl Inner {
             TraceState::NONE,
         );
         Extracted { span_context, context: Context::new(), finding: extracted.finding }
+    }
+
+    /// What the handler gets where no span of ours is made: the message's own context, so that a service without telemetry breaks no
+    /// trace; nothing from those who are not trusted.
+    fn passed_through(&self, extracted: Extracted) -> Context {
+        if self.settings.trust == Trust::Trusted { extracted.into_context() } else { Context::new() }
     }
 
     fn count_arrival(
