@@ -10,7 +10,7 @@ use crate::queues;
 
 pub(crate) fn show(forest: &Forest, svg: Option<&Path>) -> anyhow::Result<()> {
     let waterfall = forest.waterfall().width(width()).note(note);
-    println!("\n{waterfall}\n█ a span  ░ its message waits in the broker  ✗ an error  ⇢ a link to another span");
+    println!("\n{waterfall}\n█ a span  ░ since its message was published  ✗ an error  ⇢ a link to another span");
     if let Some(file) = svg {
         fs::write(file, waterfall.to_svg()).with_context(|| format!("cannot write {}", file.display()))?;
         println!("demo: the picture is in {}", file.display());
