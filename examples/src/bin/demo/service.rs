@@ -55,12 +55,12 @@ impl Service {
         Dispatch::new(tracing_subscriber::registry().with(layer))
     }
 
-    /// Sends what is left. That nobody is there to take it is worth a line, and no reason to fail.
+    /// Sends what is left; `shutdown` would do so too, but says nothing about a failed export. That nobody is there to take it is worth a line, and no reason to fail.
     pub(crate) fn export(&self) {
         if !self.otlp {
             return;
         }
-        match self.provider.shutdown() {
+        match self.provider.force_flush() {
             Ok(()) => println!("demo: the spans of {} were sent by OTLP", self.name),
             Err(error) => eprintln!("demo: the spans of {} could not be sent by OTLP: {error}", self.name),
         }
