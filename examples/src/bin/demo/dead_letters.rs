@@ -40,7 +40,7 @@ impl DeadLetters {
                     Ok::<_, Failure>(String::from_utf8_lossy(&order.data).into_owned())
                 })
                 .await?;
-            drop(self.done.send(format!("dead-letters refunds {item}")).await);
+            self.done.send(format!("dead-letters refunds {item}")).await.ok();
         }
         Ok(())
     }

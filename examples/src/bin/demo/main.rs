@@ -28,7 +28,8 @@ use tokio::{select, sync::mpsc, task::JoinSet, time::timeout};
 use traced_envelope::testing::Capture;
 use warehouse::Warehouse;
 
-const ORDERS: [&str; 3] = ["coffee", "tea", "saffron"];
+/// What is ordered, and how many services report that they are done with it: the spans of all of them have ended then.
+const ORDERS: [(&str, usize); 3] = [("coffee", 1), ("tea", 1), ("saffron", 2)];
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::main]
@@ -85,14 +86,16 @@ async fn trade(url: &str, shop: &Service, warehouse: &Service, dead_letters: &Se
     workers.spawn(dead_letters.run());
     workers.spawn(warehouse.run());
 
-    for item in ORDERS {
+    for (item, reports) in ORDERS {
         println!("demo: shop publishes an order of {item}");
         shop.post_order(item).await?;
-        select! {
-            Some(outcome) = finished.recv() => println!("demo: {outcome}"),
-            Some(ended) = workers.join_next() => {
-                ended??;
-                bail!("a worker has ended");
+        for _ in 0..reports {
+            select! {
+                Some(report) = finished.recv() => println!("demo: {report}"),
+                Some(ended) = workers.join_next() => {
+                    ended??;
+                    bail!("a worker has ended");
+                }
             }
         }
     }

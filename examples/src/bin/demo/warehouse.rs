@@ -61,8 +61,14 @@ impl Warehouse {
                 .with_subscriber(self.subscriber.clone())
                 .await;
             match processed {
-                Ok(item) => drop(self.worker.done.send(format!("warehouse sends {item}")).await),
-                Err(error) => println!("demo: warehouse, attempt {attempt}: {error}"),
+                Ok(item) => self.worker.report(format!("warehouse sends {item}")).await,
+                Err(Failure::OutOfStock) if attempt < ATTEMPTS => {
+                    println!("demo: warehouse, attempt {attempt}: out of stock")
+                }
+                Err(Failure::OutOfStock) => {
+                    self.worker.report(format!("warehouse gives up at attempt {attempt}")).await
+                }
+                Err(failure) => return Err(failure),
             }
         }
         Ok(())
@@ -81,6 +87,11 @@ impl Worker {
         pack().with_context(Context::current_with_span(self.tracer.start("pack parcel"))).await;
         order.ack(BasicAckOptions::default()).await?;
         Ok(item)
+    }
+
+    async fn report(&self, outcome: String) {
+        // Nobody listens any more when the demo has ended.
+        self.done.send(outcome).await.ok();
     }
 
     /// Back into the queue, or to the dead letters. Both acknowledge the message once the broker has confirmed the copy.
