@@ -9,6 +9,8 @@ use std::sync::Arc;
 impl Settings {
     /// Which messages get spans and metrics; for the others the context passes through all the same. Default: all.
     ///
+    /// A processed batch asks for each of its messages. Sends, pulls and settlements ask without headers.
+    ///
     /// ```
     /// let settings = traced_envelope::Settings::default().filter(|message| message.destination() != "heartbeats");
     /// # let _ = settings;
