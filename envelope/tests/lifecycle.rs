@@ -21,7 +21,7 @@ fn check(capture: &Capture, expected: &[Expected]) {
     assert!(capture.open_spans().is_empty());
     for expected in expected {
         let span = spans.iter().find(|span| span.span_id() == expected.id).expect("it was captured");
-        let error = expected.ended.expect("it has ended");
+        let error = expected.ended.expect("it has ended").err();
         assert_eq!(span.name(), format!("{} orders", expected.operation));
         assert_eq!(span.parent_id(), expected.parent, "{expected:?}");
         assert_eq!(span.attribute("error.type").map(ToString::to_string).as_deref(), error, "{expected:?}");
@@ -36,7 +36,10 @@ fn check(capture: &Capture, expected: &[Expected]) {
         ("messaging.client.operation.duration", "ack"),
     ] {
         for error in [None, Some("failed"), Some("panic"), Some("cancelled"), Some("timeout")] {
-            let operations = expected.iter().filter(|it| it.operation == operation && it.ended == Some(error)).count();
+            let operations = expected
+                .iter()
+                .filter(|it| it.operation == operation && it.ended == Some(error.map_or(Ok(()), Err)))
+                .count();
             let series = capture.metrics().into_iter().filter(|series| {
                 series.name() == metric
                     && series.attribute("messaging.operation.name").is_some_and(|name| name.as_str() == operation)

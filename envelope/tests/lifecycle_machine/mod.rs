@@ -99,7 +99,7 @@ pub(crate) struct Expected {
     pub(crate) operation: &'static str,
     pub(crate) parent: Option<SpanId>,
     handed_over: bool,
-    pub(crate) ended: Option<Option<&'static str>>,
+    pub(crate) ended: Option<Result<(), &'static str>>,
 }
 
 type Running = Pin<Box<dyn Future<Output = ()>>>;
@@ -136,7 +136,7 @@ impl Machine {
     fn ended(&mut self, index: usize, error: Option<&'static str>) {
         let expected = &mut self.all[index];
         if expected.ended.is_none() {
-            expected.ended = Some(error);
+            expected.ended = Some(error.map_or(Ok(()), Err));
         }
     }
 
