@@ -56,7 +56,7 @@ impl Settings {
         self
     }
 
-    /// From which age on [`Message::is_old`] says so. Default: 60 seconds.
+    /// From which age on [`Message::is_old`](crate::Message::is_old) says so. Default: 60 seconds.
     #[must_use]
     pub fn old_after(mut self, age: Duration) -> Self {
         self.old_after = age;
