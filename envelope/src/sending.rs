@@ -37,6 +37,18 @@ impl Telemetry {
     /// Starts the span in which one message of a batch is created, and writes its context into the headers. End it at once; the
     /// batch's send span links it. With [`Settings::create_spans`](crate::Settings::create_spans) off, use
     /// [`send_batch`](Self::send_batch) alone.
+    ///
+    /// ```
+    /// use opentelemetry::propagation::Extractor;
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let mut headers = MessageHeaders::new();
+    /// telemetry.create(Operation::new("create", "orders"), &mut headers).end(Outcome::Ok);
+    /// assert!(headers.get("traceparent").is_some());
+    /// capture.assert_trace("create orders  shop  PRODUCER");
+    /// ```
     pub fn create(&self, operation: Operation<'_>, headers: &mut dyn Injector) -> MessageSpan {
         self.start_sending(&operation, OperationType::Create, headers)
     }
