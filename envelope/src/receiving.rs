@@ -46,7 +46,7 @@ impl Telemetry {
             return MessageSpan::carrying(extracted.into_context());
         }
         if settings.metrics {
-            inner.count_arrival(&destination, &extracted, age);
+            inner.count_arrival(&destination, &extracted, headers, age);
         }
         let relation = match settings.trust {
             Trust::Trusted => {
@@ -134,7 +134,7 @@ impl Telemetry {
         let of_messages = messages.into_iter().filter_map(|(headers, facts)| {
             let extracted = inner.extract(headers);
             if settings.metrics {
-                inner.count_arrival(&destination, &extracted, None);
+                inner.count_arrival(&destination, &extracted, headers, None);
             }
             let mut attributes = Vec::with_capacity(facts.len());
             facts.into_iter().for_each(|(name, fact)| settings.semconv.push(&mut attributes, &name, fact));
@@ -212,12 +212,13 @@ impl Inner {
         &self,
         destination: &PreparedDestination,
         extracted: &Extracted,
+        headers: &dyn Extractor,
         age: Option<std::time::Duration>,
     ) {
         let reason = match extracted.finding {
             Finding::Valid => None,
-            Finding::Absent => Some("absent"),
-            Finding::Invalid => Some("invalid"),
+            Finding::Absent if !self.propagators.unreadable_in(headers) => Some("absent"),
+            Finding::Absent | Finding::Invalid => Some("invalid"),
             Finding::Conflicting => Some("conflicting"),
         };
         if let Some(reason) = reason.filter(|_| self.settings.propagation.extracts()) {
