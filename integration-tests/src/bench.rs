@@ -10,8 +10,8 @@ use std::future::Future;
 use std::io::Write as _;
 use std::sync::Once;
 use std::time::Duration;
+use traced_envelope::Settings;
 use traced_envelope::testing::{Capture, CapturedSpan};
-use traced_envelope::{Settings, Trust};
 
 /// Waits, but not for ever, for what the broker is about to do.
 ///
@@ -164,7 +164,7 @@ impl<N> Seen<N> {
 /// # Errors
 ///
 /// None: the handler has none.
-pub async fn see<T: Transport>(delivery: T::Delivery, settle: Settle) -> Result<Seen<T::Native>> {
+pub(crate) async fn see<T: Transport>(delivery: T::Delivery, settle: Settle) -> Result<Seen<T::Native>> {
     let seen = T::process(delivery, settle, async |arrived| {
         // Past a point where the task may move to another thread.
         tokio::task::yield_now().await;
@@ -175,7 +175,7 @@ pub async fn see<T: Transport>(delivery: T::Delivery, settle: Settle) -> Result<
 
 /// Prints, and says so by `true`, when the transport cannot do what a case needs.
 #[must_use]
-pub fn cannot<T: Transport>(case: &str, ability: Ability) -> bool {
+pub(crate) fn cannot<T: Transport>(case: &str, ability: Ability) -> bool {
     let lacking = T::lacks(ability);
     if let Some(why) = lacking {
         report(&format!("{}: {case} does not apply: {why}", T::NAME));
@@ -184,24 +184,18 @@ pub fn cannot<T: Transport>(case: &str, ability: Ability) -> bool {
 }
 
 /// A line for people.
-pub fn report(line: &str) {
+pub(crate) fn report(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// The links' span contexts.
 #[must_use]
-pub fn linked(span: &CapturedSpan) -> Vec<SpanContext> {
+pub(crate) fn linked(span: &CapturedSpan) -> Vec<SpanContext> {
     span.links().iter().map(|link| link.span_context.clone()).collect()
 }
 
 /// A baggage of one member.
 #[must_use]
-pub fn baggage(key: &'static str, value: &str) -> KeyValue {
+pub(crate) fn baggage(key: &'static str, value: &str) -> KeyValue {
     KeyValue::new(key, value.to_owned())
-}
-
-/// Trust of a queue that others write to.
-#[must_use]
-pub fn untrusted(settings: Settings) -> Settings {
-    settings.trust(Trust::Untrusted)
 }

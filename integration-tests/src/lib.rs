@@ -19,7 +19,7 @@ mod rabbitmq;
 mod register;
 mod transport;
 
-pub use bench::{Bench, soon};
+pub use bench::{Bench, Seen, soon};
 pub use process::in_a_process_of_its_own;
 pub use rabbitmq::RabbitMqTransport;
 pub use register::run;

@@ -7,8 +7,8 @@ use anyhow::{Context as _, Result, ensure};
 use headers::table;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions, ConfirmSelectOptions,
-    ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicGetOptions, BasicNackOptions, BasicPublishOptions,
+    ConfirmSelectOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, ExchangeKind};
@@ -196,6 +196,12 @@ impl Transport for RabbitMqTransport {
 
     async fn next(consumer: &mut TracedConsumer) -> Result<TracedDelivery> {
         Ok(consumer.next().await.context("the stream has ended")??)
+    }
+
+    async fn close(&self, consumer: TracedConsumer) -> Result<()> {
+        // Dropped, lapin's consumer is cancelled too, but some time later.
+        let tag = consumer.get_ref().tag();
+        Ok(self.channel.basic_cancel(tag, BasicCancelOptions::default()).await?)
     }
 
     async fn pull(&self, settings: &Settings) -> Result<TracedDelivery> {

@@ -54,6 +54,35 @@ macro_rules! conformance {
                 a_bare_message_in_an_instrumented_loop_starts_a_trace_of_its_own,
                 a_single_pull_inside_a_span_belongs_to_that_span_and_links_the_creation,
                 a_message_can_be_processed_in_a_task_of_its_own;
+            restart:
+                every_confirmed_message_is_processed_across_a_broker_restart;
+            sampling:
+                an_unsampled_trace_stays_unsampled_and_keeps_its_id,
+                suppressed_telemetry_makes_no_span_no_metric_and_no_header;
+            baggage:
+                a_difficult_baggage_value_is_exact_on_the_wire_and_in_the_handler,
+                a_baggage_policy_holds_when_sending_and_when_receiving,
+                baggage_never_leaks_into_the_next_message;
+            relations:
+                each_relation_has_its_parent_and_its_links,
+                relations_go_untrusted_then_closure_then_destination_then_global,
+                an_untrusted_message_starts_a_trace_without_tracestate_and_baggage;
+            propagators:
+                b3_headers_carry_the_trace,
+                a_composite_propagator_writes_all_its_headers;
+            conventions:
+                the_semconv_switch_writes_either_name_or_both,
+                spans_have_the_attributes_of_the_conventions,
+                metrics_have_the_names_units_and_low_cardinality_attributes_of_the_conventions,
+                what_is_switched_off_leaves_no_trace;
+        }
+        $crate::conformance! { @alone $transport;
+            globals:
+                without_an_sdk_context_and_baggage_pass_through,
+                without_an_sdk_and_a_context_messages_are_left_alone,
+                providers_set_late_are_used_from_then_on,
+                providers_set_late_are_used_for_a_first_message_without_a_parent,
+                a_forgotten_propagator_breaks_no_trace_and_an_installed_one_is_used;
         }
     };
     (@together $transport:ty; $($module:ident: $($case:ident),+;)+) => {

@@ -60,7 +60,7 @@ pub struct Spans {
 
 /// An adapter on a connection to its real broker, with one destination of its own (a queue, a topic) that exists.
 ///
-/// Methods return boxed-free `Send` futures, so that every case also proves that the adapter's futures can be spawned.
+/// Its futures are `Send`, so that every case also proves that the adapter's futures can be spawned.
 pub trait Transport: Clone + Debug + Send + Sync + 'static {
     /// The adapter.
     const NAME: &'static str;
@@ -134,6 +134,8 @@ pub trait Transport: Clone + Debug + Send + Sync + 'static {
     fn consumer(&self, settings: &Settings) -> impl Future<Output = Result<Self::Consumer>> + Send;
     /// The next message; an error also where the stream has ended.
     fn next(consumer: &mut Self::Consumer) -> impl Future<Output = Result<Self::Delivery>> + Send;
+    /// Ends a consumer: from then on the destination's messages go to the next one.
+    fn close(&self, consumer: Self::Consumer) -> impl Future<Output = Result<()>> + Send;
     /// Asks for one message, which is there.
     fn pull(&self, _settings: &Settings) -> impl Future<Output = Result<Self::Delivery>> + Send {
         async { bail!("{} cannot pull", Self::NAME) }
