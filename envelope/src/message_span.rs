@@ -81,6 +81,23 @@ impl MessageSpan {
         }
     }
 
+    /// Records nothing from here on, but still knows what it would write into messages.
+    pub(crate) fn unrecorded(mut self) -> Self {
+        if let Some(open) = &mut self.open {
+            open.has_span = false;
+            open.started = None;
+        }
+        self
+    }
+
+    /// So many of the messages are not to be counted.
+    pub(crate) fn fewer(mut self, messages: u64) -> Self {
+        if let Some(open) = &mut self.open {
+            open.messages = open.messages.saturating_sub(messages);
+        }
+        self
+    }
+
     pub(crate) fn telemetry(&self) -> Option<&Inner> {
         self.open.as_ref().map(|open| &*open.telemetry)
     }
@@ -149,6 +166,8 @@ impl MessageSpan {
 
     pub(crate) fn finish(&mut self, outcome: &Outcome) {
         let Some(open) = self.open.take() else { return };
+        #[cfg(feature = "tracing")]
+        let _closed_last = self.tracing_span.take();
         let error = match outcome {
             Outcome::Error { kind, message } => Some((kind, message)),
             Outcome::Ok | Outcome::Deferred => None,
@@ -161,7 +180,7 @@ impl MessageSpan {
                 span.set_status(trace::Status::error(message.clone()));
                 #[cfg(feature = "logs")]
                 if let Some(logger) = &open.telemetry.settings.logger {
-                    logger.emit(&open.telemetry.scope, open.kind, span.span_context(), kind, message);
+                    logger.emit(&open.telemetry.tracer.scope, open.kind, span.span_context(), kind, message);
                 }
             }
             span.end();

@@ -64,7 +64,13 @@ impl Telemetry {
         }
         let parent = ambient::context();
         let destination = self.resolve(&operation);
+        if !inner.wants(&operation, &destination) {
+            return self.opened(&operation, OperationType::Send, destination, None, None, parent).unrecorded();
+        }
         let mut attributes = inner.attributes(&operation, OperationType::Send, &destination, None);
+        if let Some(add) = &inner.settings.on_send {
+            add(&inner.message(&operation, &destination, None, None), &mut attributes);
+        }
         let links = crate::links::Links::collect(created.into_iter().map(|context| (context, Vec::new())));
         links.note_dropped(&mut attributes, inner.settings.semconv);
         let start = Start { kind: SpanKind::Producer, at: None, attributes, links: links.into_vec() };
@@ -99,9 +105,7 @@ impl Telemetry {
             }
             inner.propagators.inject(context, headers, &settings.baggage);
         };
-        if let Some(wanted) = &settings.filter
-            && !wanted(&inner.message(operation, &destination, None, None))
-        {
+        if !inner.wants(operation, &destination) {
             inject(&parent, headers);
             return MessageSpan::off();
         }

@@ -81,7 +81,7 @@ pub(crate) enum Finding {
 pub(crate) struct Extracted {
     /// Invalid unless the finding is [`Finding::Valid`].
     pub(crate) span_context: SpanContext,
-    /// Has no span: baggage only, and what the span context cannot hold.
+    /// Baggage, and what the span context cannot hold. Ours leaves the span out; other propagators put it in.
     pub(crate) context: Context,
     pub(crate) finding: Finding,
 }
