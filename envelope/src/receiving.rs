@@ -47,7 +47,7 @@ impl Telemetry {
             return MessageSpan::carrying(inner.passed_through(extracted));
         }
         if settings.metrics {
-            inner.count_arrival(operation.name, &destination, &extracted, age);
+            inner.count_arrival(operation.name, &destination, &extracted, headers, age);
         }
         let relation = match settings.trust {
             Trust::Trusted => {
@@ -148,7 +148,7 @@ impl Telemetry {
             }
             let extracted = inner.extract(headers);
             if settings.metrics {
-                inner.count_arrival(operation.name, &destination, &extracted, None);
+                inner.count_arrival(operation.name, &destination, &extracted, headers, None);
             }
             let mut attributes = Vec::with_capacity(facts.len());
             facts.into_iter().for_each(|(name, fact)| settings.semconv.push(&mut attributes, &name, fact));
@@ -236,12 +236,13 @@ impl Inner {
         operation: &'static str,
         destination: &PreparedDestination,
         extracted: &Extracted,
+        headers: &dyn Extractor,
         age: Option<std::time::Duration>,
     ) {
         let reason = match extracted.finding {
             Finding::Valid => None,
-            Finding::Absent => Some("absent"),
-            Finding::Invalid => Some("invalid"),
+            Finding::Absent if !self.propagators.unreadable_in(headers) => Some("absent"),
+            Finding::Absent | Finding::Invalid => Some("invalid"),
             Finding::Conflicting => Some("conflicting"),
         };
         if let Some(reason) = reason.filter(|_| self.settings.propagation.extracts()) {
