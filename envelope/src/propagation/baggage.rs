@@ -109,12 +109,16 @@ fn normalised(text: &str) -> String {
     metadata
 }
 
-/// Decodes `%XX`; a bad escape stays as it is, bytes that are no UTF-8 become U+FFFD. A `+` is a plus:
-/// it is a space in forms only, although Python writes and reads it as one.
+/// Decodes `%XX`; a bad escape stays as it is, bytes that are no UTF-8 become U+FFFD.
+///
+/// A `+` is a plus, as the W3C's grammar and Go have it, unless the value holds a `%2B` too: one writer wrote the whole value, and one
+/// that escapes a plus does not also leave it bare. Then it is Python's, which writes a space so, as HTML forms do. Java and Node
+/// escape both and write no `+` at all. A value of Python's with spaces but without a plus cannot be told from Go's.
 fn decode(value: &str) -> String {
     if !value.contains('%') {
         return value.to_owned();
     }
+    let plus_is_space = value.contains('+') && (value.contains("%2B") || value.contains("%2b"));
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
     while let [first, tail @ ..] = rest {
@@ -122,7 +126,8 @@ fn decode(value: &str) -> String {
             [b'%', high, low, tail @ ..] => hex(*high, *low).map(|byte| (byte, tail)),
             _ => None,
         };
-        let (byte, tail) = escaped.unwrap_or((*first, tail));
+        let bare = if *first == b'+' && plus_is_space { b' ' } else { *first };
+        let (byte, tail) = escaped.unwrap_or((bare, tail));
         bytes.push(byte);
         rest = tail;
     }

@@ -40,7 +40,7 @@ pub async fn a_batch_has_a_create_span_for_each_message_and_one_send_span_that_l
         │  └─ PROCESS    warehouse  CONSUMER  → CREATE
         ├─ CREATE        shop       PRODUCER
         │  └─ PROCESS    warehouse  CONSUMER  → CREATE
-        └─ PUBLISH       shop       PRODUCER  → CREATE, CREATE, CREATE  {messaging.batch.message_count=3}
+        └─ PUBLISH       shop       CLIENT    → CREATE, CREATE, CREATE  {messaging.batch.message_count=3}
         ",
     );
     let created: HashSet<_> = bench.named(&bench.transport.spans().create).iter().map(|span| span.span_id()).collect();

@@ -46,6 +46,11 @@ fn a_value_is_read_as_it_was_meant() {
         ("k=%4", Some("%4")),
         ("k=%zz%4g%+1%41", Some("%zz%4g%+1A")),
         ("k=%c3%bc", Some("ü")),
+        // Go's plus, Python's space, and the one case in which the value tells which it is.
+        ("k=a+b", Some("a+b")),
+        ("k=a+b%3D", Some("a+b=")),
+        ("k=a+b%2Bc%3D1+%C3%BC%25", Some("a b+c=1 ü%")),
+        ("k=a+%2b", Some("a +")),
         ("k=%FF%C3", Some("\u{fffd}\u{fffd}")),
         ("k= %20a%20 ", Some(" a ")),
         ("k=", Some("")),
