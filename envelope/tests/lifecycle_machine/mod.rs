@@ -115,7 +115,9 @@ pub(crate) struct Machine {
     open: OpenSpans,
     limit: usize,
     expires_at_once: bool,
-    waiting: BTreeMap<u64, usize>,
+    /// By number, and when each was registered.
+    waiting: BTreeMap<u64, (usize, usize)>,
+    registered: usize,
     slots: [Option<(usize, State)>; 6],
     all: Vec<Expected>,
 }
@@ -128,6 +130,7 @@ impl Machine {
             limit,
             expires_at_once,
             waiting: BTreeMap::new(),
+            registered: 0,
             slots: Default::default(),
             all: Vec::new(),
         }
@@ -211,7 +214,7 @@ impl Machine {
 
     fn settled(&mut self, numbers: Vec<u64>, error: Option<&'static str>) {
         for number in numbers {
-            if let Some(index) = self.waiting.remove(&number) {
+            if let Some((_, index)) = self.waiting.remove(&number) {
                 self.ended(index, error);
             }
         }
@@ -219,12 +222,15 @@ impl Machine {
 
     fn register(&mut self, number: u64, index: usize, span: MessageSpan) {
         self.open.insert(number, span);
-        if let Some(before) = self.waiting.insert(number, index) {
+        self.registered += 1;
+        if let Some((_, before)) = self.waiting.insert(number, (self.registered, index)) {
             self.ended(before, Some("cancelled"));
         }
         if self.waiting.len() > self.limit {
-            let (_, oldest) = self.waiting.pop_first().expect("there is one");
-            self.ended(oldest, Some("cancelled"));
+            let oldest = self.waiting.iter().min_by_key(|(_, (registered, _))| *registered).expect("there is one");
+            let (number, (_, index)) = (*oldest.0, *oldest.1);
+            self.waiting.remove(&number);
+            self.ended(index, Some("cancelled"));
         }
         if self.expires_at_once {
             let all = self.waiting.keys().copied().collect();
@@ -305,7 +311,7 @@ impl Machine {
     fn forget(&mut self) {
         let next = registry(self.limit, self.expires_at_once);
         drop(std::mem::replace(&mut self.open, next));
-        for index in std::mem::take(&mut self.waiting).into_values() {
+        for (_, index) in std::mem::take(&mut self.waiting).into_values() {
             self.dropped(index);
         }
     }
