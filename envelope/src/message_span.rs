@@ -135,6 +135,17 @@ impl MessageSpan {
     }
 
     /// Adds what became known after the start, such as the partition that the broker chose.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, semconv, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("kafka", &capture.settings("shop"));
+    /// let span = telemetry.send(Operation::new("send", "orders"), &mut MessageHeaders::new());
+    /// span.set_attribute(&semconv::KAFKA_OFFSET, 41);
+    /// span.end(Outcome::Ok);
+    /// assert_eq!(capture.span("send orders").attribute("messaging.kafka.offset"), Some(&41.into()));
+    /// ```
     pub fn set_attribute(&self, name: &Name, value: impl Into<Value>) {
         if let (Some(context), Some(open)) = (&self.context, &self.open)
             && open.has_span
@@ -146,6 +157,17 @@ impl MessageSpan {
     }
 
     /// The message is with the broker: to be dropped from now on is no error, the message will be delivered.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let mut span = telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new());
+    /// span.handed_over();
+    /// drop(span); // nobody waits for the broker's answer
+    /// assert!(!capture.span("publish orders").is_error());
+    /// ```
     pub fn handed_over(&mut self) {
         if let Some(open) = &mut self.open {
             open.handed_over = true;
@@ -153,6 +175,16 @@ impl MessageSpan {
     }
 
     /// Ends the span.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let span = telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new());
+    /// span.end(Outcome::error("unroutable", "no queue is bound"));
+    /// capture.assert_trace("publish orders  shop  PRODUCER  ✗ unroutable");
+    /// ```
     pub fn end(mut self, outcome: Outcome) {
         self.finish(&outcome);
     }
@@ -160,6 +192,20 @@ impl MessageSpan {
     /// Makes the span's context the current one, for a short stretch of synchronous code.
     ///
     /// The guard must not live across an `.await`: it is not `Send`.
+    ///
+    /// ```
+    /// use opentelemetry::trace::Tracer;
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let guard = span.attach();
+    /// capture.tracer("shop").in_span("reserve stock", |_| ());
+    /// drop(guard);
+    /// span.end(Outcome::Ok);
+    /// capture.assert_one_trace();
+    /// ```
     pub fn attach(&self) -> Option<ContextGuard> {
         self.context.clone().map(Context::attach)
     }

@@ -47,9 +47,7 @@ impl SdkWatch {
 
     pub(crate) fn missed(&self) {
         // An SDK that was seen stays seen, also after it was shut down.
-        let missed = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |messages| {
-            messages.checked_add(1).filter(|messages| *messages != SEEN)
-        });
+        let missed = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |messages| messages.checked_add(1));
         if missed == Ok(PATIENCE - 1) {
             otel_warn!(
                 name: "Traced.NoSdk",

@@ -117,13 +117,31 @@ impl Telemetry {
         &self.inner.settings
     }
 
-    /// Whether spans are made, or no SDK was seen so far: the first thing to look at when no span appears.
+    /// Whether spans are made, or no SDK was seen so far: the first thing to look at when no span appears. An SDK that was seen counts
+    /// as [`Status::Active`] also after it was shut down.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Status, Telemetry, testing::Capture};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Capture::new().settings("shop"));
+    /// assert_eq!(telemetry.status(), Status::NoMessageYet);
+    /// telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new()).handed_over();
+    /// assert_eq!(telemetry.status(), Status::Active);
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.inner.watch.status()
     }
 
     /// Works out what is the same for all messages of an operation at a destination: the fast path for those who keep it.
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, Settings, Telemetry};
+    ///
+    /// let settings = Settings::default().destination_template("user.*", "user.{id}");
+    /// let inbox = Telemetry::new("nats", &settings).prepare("publish", Destination::new("user.7"));
+    /// assert_eq!((inbox.span_name(), inbox.name()), ("publish user.{id}", "user.7"));
+    /// ```
     #[must_use]
     pub fn prepare(&self, operation: &'static str, destination: Destination) -> PreparedDestination {
         PreparedDestination::new(self.inner.system, operation, destination, &self.inner.settings, true)

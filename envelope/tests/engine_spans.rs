@@ -239,7 +239,10 @@ impl ShouldSample for Sees {
         attributes: &[KeyValue],
         _links: &[Link],
     ) -> SamplingResult {
-        self.0.lock().unwrap().push(attributes.iter().map(|attribute| attribute.key.to_string()).collect());
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .push(attributes.iter().map(|attribute| attribute.key.to_string()).collect());
         let decision = SamplingDecision::RecordAndSample;
         SamplingResult { decision, attributes: Vec::new(), trace_state: TraceState::NONE }
     }

@@ -143,7 +143,8 @@ impl W3cPropagator {
         if span.is_valid() {
             let carried = Carried::of(context, span);
             let header = traceparent::format(span, carried::flags(span, carried));
-            injector.set(TRACEPARENT, String::from_utf8_lossy(&header).into_owned());
+            // Infallible: digits and dashes. The lossy conversion looks at them one by one.
+            injector.set(TRACEPARENT, String::from_utf8(header.to_vec()).unwrap_or_default());
             if let Some(header) = carried::tracestate(span, carried) {
                 injector.set(TRACESTATE, header);
             }

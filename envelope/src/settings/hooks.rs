@@ -9,9 +9,17 @@ use std::sync::Arc;
 impl Settings {
     /// Which messages get spans and metrics; for the others the context passes through all the same. Default: all.
     ///
+    /// A processed batch asks for each of its messages. Sends, pulls and settlements ask without headers.
+    ///
     /// ```
-    /// let settings = traced_envelope::Settings::default().filter(|message| message.destination() != "heartbeats");
-    /// # let _ = settings;
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let settings = capture.settings("shop").filter(|message| message.destination() != "heartbeats");
+    /// let telemetry = Telemetry::new("nats", &settings);
+    /// telemetry.send(Operation::new("publish", "heartbeats"), &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// capture.assert_trace("publish orders  shop  PRODUCER");
     /// ```
     #[must_use]
     pub fn filter(mut self, wanted: impl Fn(&Message<'_>) -> bool + Send + Sync + 'static) -> Self {

@@ -9,6 +9,9 @@ use std::sync::Arc;
 impl Settings {
     /// Whose spans are made. Default: those of `opentelemetry::global::tracer_provider()`, looked at again for each message until
     /// there is an SDK behind it.
+    ///
+    /// With the feature `tracing`, process spans are made by the subscriber's OpenTelemetry layer where there is one, and so by its
+    /// tracer; give `tracing_spans(false)` besides to have them from this provider.
     #[must_use]
     pub fn tracer_provider<P, T, S>(mut self, provider: P) -> Self
     where
@@ -51,6 +54,10 @@ impl Settings {
 
     /// Whether process spans are opened as `tracing` spans where a subscriber with an OpenTelemetry layer is there, so that bare
     /// `tracing` events land on them. Default: yes.
+    ///
+    /// That layer's tracer makes them then, under its own instrumentation scope, also where
+    /// [`tracer_provider`](Self::tracer_provider) names another provider. Where there is no such layer, or where it filters the span
+    /// (target `traced`, level INFO), they are plain OpenTelemetry spans.
     #[cfg(feature = "tracing")]
     #[must_use]
     pub fn tracing_spans(mut self, on: bool) -> Self {

@@ -7,8 +7,12 @@ impl Settings {
     /// Switches everything off, or on again: messages pass untouched, and nothing is allocated for them. Default: on.
     ///
     /// ```
-    /// let quiet = traced_envelope::Settings::default().enabled(false);
-    /// # let _ = quiet;
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let quiet = Telemetry::new("nats", &capture.settings("shop").enabled(false));
+    /// quiet.send(Operation::new("publish", "orders"), &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// assert!(capture.spans().is_empty());
     /// ```
     #[must_use]
     pub fn enabled(mut self, enabled: bool) -> Self {
@@ -52,7 +56,7 @@ impl Settings {
         self
     }
 
-    /// From which age on [`Message::is_old`] says so. Default: 60 seconds.
+    /// From which age on [`Message::is_old`](crate::Message::is_old) says so. Default: 60 seconds.
     #[must_use]
     pub fn old_after(mut self, age: Duration) -> Self {
         self.old_after = age;
