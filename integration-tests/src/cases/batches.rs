@@ -10,7 +10,8 @@ use opentelemetry::{Context, Value};
 use std::collections::HashSet;
 use std::convert::Infallible;
 
-/// Each message of a batch has a create span, whose context it carries; one send span links them all.
+/// Each message of a batch has a create span, whose context it carries; one send span links them all. The create spans are the messages'
+/// producers, so that the send span is a CLIENT.
 pub async fn a_batch_has_a_create_span_for_each_message_and_one_send_span_that_links_them<T: Transport>() -> Result<()>
 {
     if cannot::<T>("batch publish", Ability::BatchPublish) {
@@ -52,7 +53,7 @@ pub async fn a_batch_has_a_create_span_for_each_message_and_one_send_span_that_l
     Ok(())
 }
 
-/// With create spans switched off, all messages carry the one send span's context.
+/// With create spans switched off, all messages carry the one send span's context, which is then their PRODUCER.
 pub async fn a_batch_without_create_spans_carries_the_send_spans_context<T: Transport>() -> Result<()> {
     if cannot::<T>("batch publish", Ability::BatchPublish) {
         return Ok(());

@@ -99,7 +99,7 @@ async fn publish<T: Transport>(bench: Bench<T>, restarted: watch::Receiver<bool>
 async fn consume<T: Transport>(bench: Bench<T>, handled: mpsc::Sender<String>) -> Result<()> {
     let mut transport = bench.transport.clone();
     loop {
-        if let Ok(mut consumer) = transport.consumer(&bench.warehouse()).await {
+        if let Ok(mut consumer) = patiently(transport.consumer(&bench.warehouse())).await? {
             while let Ok(delivery) = T::next(&mut consumer).await {
                 let (handled, tracer) = (handled.clone(), bench.warehouse_tracer());
                 T::process(delivery, Settle::Done, async move |arrived| {
@@ -124,7 +124,9 @@ async fn reconnected<T: Transport>(transport: &T) -> Result<T> {
     patiently(async {
         loop {
             attempts.tick().await;
-            if let Ok(transport) = transport.reconnect().await {
+            // A broker that is starting may take a connection and say nothing on it; not every client has a time limit for that.
+            let attempt = tokio::time::timeout(Duration::from_secs(5), transport.reconnect()).await;
+            if let Ok(Ok(transport)) = attempt {
                 return transport;
             }
         }
