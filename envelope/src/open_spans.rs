@@ -1,7 +1,7 @@
 //! Spans that wait for their message's acknowledgement, of one channel.
 
 use crate::{MessageSpan, Outcome, Settings};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,8 +31,24 @@ pub struct OpenSpans(Arc<Registry>);
 struct Registry {
     limit: usize,
     time_limit: Duration,
-    spans: Mutex<BTreeMap<u64, (Instant, MessageSpan)>>,
+    spans: Mutex<Waiting>,
 }
+
+#[derive(Default)]
+struct Waiting {
+    by_number: BTreeMap<u64, Entry>,
+    inserted: u64,
+}
+
+struct Entry {
+    since: Instant,
+    ticket: Ticket,
+    span: MessageSpan,
+}
+
+/// Which of the spans that had the same number one after the other is meant; see [`OpenSpans::insert`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Ticket(u64);
 
 type Taken = Vec<MessageSpan>;
 
@@ -51,7 +67,7 @@ impl OpenSpans {
     #[must_use]
     pub fn len(&self) -> usize {
         self.change(|_| Taken::new(), &Outcome::Ok);
-        self.0.spans.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.0.spans.lock().unwrap_or_else(PoisonError::into_inner).by_number.len()
     }
 
     /// Whether none is open.
@@ -61,32 +77,62 @@ impl OpenSpans {
     }
 
     /// Adds a span. One that has the number already is ended as cancelled: after a channel has recovered its numbers start again, and
-    /// what was not acknowledged before is delivered again.
-    pub fn insert(&self, number: u64, span: MessageSpan) {
+    /// what was not acknowledged before is delivered again. With the ticket, [`end_only`](Self::end_only) tells the two apart.
+    pub fn insert(&self, number: u64, span: MessageSpan) -> Ticket {
+        let mut ticket = Ticket(0);
         self.change(
-            |spans| {
-                let mut taken: Taken =
-                    spans.insert(number, (Instant::now(), span)).map(|(_, span)| span).into_iter().collect();
+            |waiting| {
+                waiting.inserted += 1;
+                ticket = Ticket(waiting.inserted);
+                let spans = &mut waiting.by_number;
+                let entry = Entry { since: Instant::now(), ticket, span };
+                let mut taken: Taken = spans.insert(number, entry).map(|entry| entry.span).into_iter().collect();
                 while spans.len() > self.0.limit {
-                    taken.extend(spans.pop_first().map(|(_, (_, span))| span));
+                    taken.extend(spans.pop_first().map(|(_, entry)| entry.span));
                 }
                 taken
             },
             &Outcome::cancelled(),
         );
+        ticket
     }
 
-    /// Ends one; nothing happens if it has ended already.
+    /// Ends the one that has the number; nothing happens if it has ended already.
     pub fn end(&self, number: u64, outcome: &Outcome) {
-        self.change(|spans| spans.remove(&number).map(|(_, span)| span).into_iter().collect(), outcome);
+        self.change(|waiting| waiting.by_number.remove(&number).map(|entry| entry.span).into_iter().collect(), outcome);
+    }
+
+    /// Ends the one that was given this ticket; nothing happens if it has ended already, also when another one has its number now.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let open = OpenSpans::new(&Settings::default());
+    /// let start = || telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let (before, after) = (open.insert(1, start()), open.insert(1, start()));
+    /// open.end_only(1, before, &Outcome::Ok);
+    /// assert_eq!(open.len(), 1);
+    /// open.end_only(1, after, &Outcome::Ok);
+    /// assert!(open.is_empty());
+    /// ```
+    pub fn end_only(&self, number: u64, ticket: Ticket, outcome: &Outcome) {
+        self.change(
+            |waiting| match waiting.by_number.entry(number) {
+                btree_map::Entry::Occupied(entry) if entry.get().ticket == ticket => vec![entry.remove().span],
+                _ => Taken::new(),
+            },
+            outcome,
+        );
     }
 
     /// Ends all up to and including this one: an acknowledgement of `multiple` messages.
     pub fn end_through(&self, number: u64, outcome: &Outcome) {
         self.change(
-            |spans| {
+            |waiting| {
+                let spans = &mut waiting.by_number;
                 let later = number.checked_add(1).map_or_else(BTreeMap::new, |next| spans.split_off(&next));
-                std::mem::replace(spans, later).into_values().map(|(_, span)| span).collect()
+                std::mem::replace(spans, later).into_values().map(|entry| entry.span).collect()
             },
             outcome,
         );
@@ -98,11 +144,11 @@ impl OpenSpans {
     }
 
     /// Takes spans out and ends them outside the lock, since exporters may take their time.
-    fn change(&self, take: impl FnOnce(&mut BTreeMap<u64, (Instant, MessageSpan)>) -> Taken, outcome: &Outcome) {
-        let mut spans = self.0.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = take(&mut spans);
-        let expired = self.take_expired(&mut spans);
-        drop(spans);
+    fn change(&self, take: impl FnOnce(&mut Waiting) -> Taken, outcome: &Outcome) {
+        let mut waiting = self.0.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = take(&mut waiting);
+        let expired = self.take_expired(&mut waiting.by_number);
+        drop(waiting);
         for mut span in taken {
             span.finish(outcome);
         }
@@ -112,10 +158,10 @@ impl OpenSpans {
     }
 
     /// Numbers grow with time, so that the first that has not expired ends the search.
-    fn take_expired(&self, spans: &mut BTreeMap<u64, (Instant, MessageSpan)>) -> Taken {
+    fn take_expired(&self, spans: &mut BTreeMap<u64, Entry>) -> Taken {
         let mut expired = Taken::new();
-        while let Some(first) = spans.first_entry().filter(|first| first.get().0.elapsed() >= self.0.time_limit) {
-            expired.push(first.remove().1);
+        while let Some(first) = spans.first_entry().filter(|first| first.get().since.elapsed() >= self.0.time_limit) {
+            expired.push(first.remove().span);
         }
         expired
     }
@@ -123,7 +169,7 @@ impl OpenSpans {
 
 impl fmt::Debug for OpenSpans {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let spans = self.0.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        formatter.debug_struct("OpenSpans").field("numbers", &spans.keys()).finish()
+        let waiting = self.0.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        formatter.debug_struct("OpenSpans").field("numbers", &waiting.by_number.keys()).finish()
     }
 }
