@@ -81,6 +81,18 @@ impl Propagators {
         found
     }
 
+    /// Whether a field that can make a context is there and is no text: extractors can only pass over those.
+    pub(crate) fn any_unreadable_field_in(&self, headers: &dyn Extractor) -> bool {
+        let names = headers.keys();
+        let mut found = false;
+        self.each_field(&mut |field| {
+            found |= !matches!(field, "baggage" | "tracestate")
+                && names.iter().any(|name| name.eq_ignore_ascii_case(field))
+                && headers.get(field).is_none();
+        });
+        found
+    }
+
     fn each_field(&self, visit: &mut dyn FnMut(&str)) {
         match self.choice() {
             Choice::Ours(ours) => ours.fields().for_each(visit),

@@ -46,7 +46,7 @@ impl Telemetry {
             return MessageSpan::carrying(extracted.into_context());
         }
         if settings.metrics {
-            inner.count_arrival(&destination, &extracted, age);
+            inner.count_arrival(&destination, &extracted, headers, age);
         }
         let relation = match settings.trust {
             Trust::Trusted => {
@@ -134,7 +134,7 @@ impl Telemetry {
         let of_messages = messages.into_iter().filter_map(|(headers, facts)| {
             let extracted = inner.extract(headers);
             if settings.metrics {
-                inner.count_arrival(&destination, &extracted, None);
+                inner.count_arrival(&destination, &extracted, headers, None);
             }
             let mut attributes = Vec::with_capacity(facts.len());
             facts.into_iter().for_each(|(name, fact)| settings.semconv.push(&mut attributes, &name, fact));
@@ -212,10 +212,13 @@ impl Inner {
         &self,
         destination: &PreparedDestination,
         extracted: &Extracted,
+        headers: &dyn Extractor,
         age: Option<std::time::Duration>,
     ) {
         let reason = match extracted.finding {
             Finding::Valid => None,
+            // Somebody wrote one, but not as text: that hop is to be found, not one that writes none.
+            Finding::Absent if self.propagators.any_unreadable_field_in(headers) => Some("invalid"),
             Finding::Absent => Some("absent"),
             Finding::Invalid => Some("invalid"),
             Finding::Conflicting => Some("conflicting"),
