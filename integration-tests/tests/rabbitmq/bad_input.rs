@@ -107,7 +107,6 @@ async fn a_strange_tracestate_is_left_out_and_the_context_stays() -> Result<()> 
     let rabbit = Rabbit::new().await?;
     let mut values = strange();
     values.push(("text", text("no list at all")));
-    values.push(("a key twice", text("a=1,a=2")));
     values.push(("64 KiB", text(&"a=1,".repeat(16 * 1024))));
     for (case, value) in values {
         let headers = with_headers([("traceparent", text(VALID)), ("tracestate", value)]);
@@ -124,7 +123,6 @@ async fn strange_baggage_is_left_out_and_the_context_stays() -> Result<()> {
     let rabbit = Rabbit::new().await?;
     let mut values = strange();
     values.push(("text", text("no list at all")));
-    values.push(("half an escape", text("a=%F")));
     values.push(("64 KiB", text(&"a".repeat(64 * 1024))));
     for (case, value) in values {
         let headers = with_headers([("traceparent", text(VALID)), ("baggage", value)]);

@@ -41,7 +41,8 @@ async fn a_batch_has_a_create_span_for_each_message_and_links_on_both_sides() ->
     let deliveries = take(&mut consumer, 2).await?;
     assert_eq!(consumer.process_batch(deliveries, acknowledge).await?, 2);
     rabbit.capture.assert_trace(&format!(
-        "create {queue}   shop       PRODUCER  {{messaging.message.id=m-1, messaging.operation.type=create}}
+        "
+         create {queue}   shop       PRODUCER  {{messaging.message.id=m-1, messaging.operation.type=create}}
          create {queue}   shop       PRODUCER  {{messaging.message.id=m-2}}
          publish {queue}  shop       PRODUCER  → create {queue}, create {queue}  {{messaging.batch.message_count=2}}
          process {queue}  warehouse  CONSUMER  → create {queue}, create {queue}  {{messaging.batch.message_count=2}}"
@@ -92,7 +93,8 @@ async fn one_bad_answer_is_the_batchs_error_and_all_answers_are_given() -> Resul
     let returned = answers.into_iter().map(|answer| answer.take_message().map(|message| message.reply_code));
     assert_eq!(returned.collect::<Vec<_>>(), [None, Some(312), None]);
     rabbit.capture.assert_trace(&format!(
-        "create {queue}   shop  PRODUCER
+        "
+         create {queue}   shop  PRODUCER
          create nobody    shop  PRODUCER
          create {queue}   shop  PRODUCER
          publish          shop  PRODUCER  → create {queue}, create {queue}, create nobody  ✗ NO_ROUTE"

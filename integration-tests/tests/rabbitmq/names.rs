@@ -28,13 +28,13 @@ async fn travel(
 async fn destinations_are_named_after_exchange_routing_key_and_queue() -> Result<()> {
     let rabbit = Rabbit::new().await?;
     let (none, key): (ShortString, ShortString) = ("".into(), "order.created".into());
-    let (topic, fanout) = (rabbit.queue().await?, rabbit.queue().await?);
+    let [topic, fanout, direct] = [rabbit.queue().await?, rabbit.queue().await?, rabbit.queue().await?];
     let topics = rabbit.exchange(ExchangeKind::Topic, &topic, "order.*").await?;
     let fan = rabbit.exchange(ExchangeKind::Fanout, &fanout, "").await?;
     for (parts, published, processed) in [
         ([&topics, &key, &topic], format!("{topics}:{key}"), format!("{topics}:{key}:{topic}")),
         ([&fan, &none, &fanout], fan.to_string(), format!("{fan}:{fanout}")),
-        ([&none, &fanout, &fanout], fanout.to_string(), fanout.to_string()),
+        ([&none, &direct, &direct], direct.to_string(), direct.to_string()),
     ] {
         travel(&rabbit, parts, |settings| settings).await?;
         rabbit.capture.assert_trace(&format!(

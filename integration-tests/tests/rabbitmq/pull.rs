@@ -52,7 +52,8 @@ async fn a_span_around_a_pull_stays_the_parent_and_the_publisher_is_linked() -> 
     work.with_context(job.clone()).await?;
     job.span().end();
     rabbit.capture.assert_trace(&format!(
-        "publish {queue}      shop       PRODUCER
+        "
+         publish {queue}      shop       PRODUCER
          nightly job          warehouse  INTERNAL
            process {queue}    warehouse  CONSUMER  → publish {queue}"
     ));
@@ -71,7 +72,8 @@ async fn a_pull_that_brought_a_message_has_a_span_for_those_who_ask_and_an_empty
     delivery.process_and_settle(async |_| anyhow::Ok(())).await?;
     assert!(pull(&consumer, &queue).await?.is_none());
     rabbit.capture.assert_trace(&format!(
-        "publish {queue}       shop       PRODUCER
+        "
+         publish {queue}       shop       PRODUCER
            process {queue}     warehouse  CONSUMER  → publish {queue}
          receive {queue}       warehouse  CLIENT    → publish {queue}  {{messaging.operation.type=receive}}"
     ));

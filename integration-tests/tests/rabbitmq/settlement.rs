@@ -114,7 +114,8 @@ async fn settle_spans_are_the_process_spans_children_for_those_who_ask() -> Resu
         assert!(settled);
     }
     rabbit.capture.assert_trace(&format!(
-        "process {queue}   warehouse  CONSUMER
+        "
+         process {queue}   warehouse  CONSUMER
            ack {queue}     warehouse  CLIENT    {{messaging.operation.type=settle, messaging.operation.name=ack}}
          process {queue}   warehouse  CONSUMER  ✗ _OTHER
            nack {queue}    warehouse  CLIENT    {{messaging.rabbitmq.message.delivery_tag=2}}
@@ -161,7 +162,8 @@ async fn a_nack_and_a_reject_are_errors_of_that_name() -> Result<()> {
     assert!(next(&mut consumer).await?.start().reject(BasicRejectOptions { requeue: true }).await?);
     assert!(next(&mut consumer).await?.start().ack(BasicAckOptions::default()).await?);
     rabbit.capture.assert_trace(&format!(
-        "process {queue}  warehouse  CONSUMER  ✗ nack    {{traced.message.attempt=1}}
+        "
+         process {queue}  warehouse  CONSUMER  ✗ nack    {{traced.message.attempt=1}}
          process {queue}  warehouse  CONSUMER  ✗ reject  {{traced.message.attempt=2}}
          process {queue}  warehouse  CONSUMER  {{traced.message.attempt=2}}"
     ));

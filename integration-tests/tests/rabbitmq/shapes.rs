@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use anyhow::{Context as _, Result, anyhow};
 use lapin::message::DeliveryResult;
-use lapin::options::{BasicAckOptions, BasicCancelOptions, QueueDeclareOptions};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, QueueDeclareOptions, QueueDeleteOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, ConsumerDelegate};
 use opentelemetry::Context;
@@ -84,7 +84,8 @@ async fn process_with_takes_any_output_and_asks_how_it_ended() -> Result<()> {
         assert_eq!(stored.await, rows);
     }
     rabbit.capture.assert_trace(&format!(
-        "process {queue}  warehouse  CONSUMER
+        "
+         process {queue}  warehouse  CONSUMER
          process {queue}  warehouse  CONSUMER  ✗ nothing_stored
          process {queue}  warehouse  CONSUMER"
     ));
@@ -103,7 +104,8 @@ async fn an_error_of_a_handler_comes_back_unchanged_and_names_the_span() -> Resu
     let erased = next(&mut consumer).await?.process(async |_| Err::<(), _>(anyhow!("out of stock"))).await;
     assert_eq!(erased.expect_err("the handler's").to_string(), "out of stock");
     rabbit.capture.assert_trace(&format!(
-        "process {queue}  warehouse  CONSUMER  ✗ core::fmt::Error
+        "
+         process {queue}  warehouse  CONSUMER  ✗ core::fmt::Error
          process {queue}  warehouse  CONSUMER  ✗ _OTHER"
     ));
     Ok(())
@@ -169,7 +171,8 @@ async fn a_type_as_lapins_delegate_is_told_everything_that_lapin_tells() -> Resu
     consumer.set_delegate(Clerk { tracer: rabbit.capture.tracer("warehouse"), told });
     rabbit.publish(&queue).await?;
     soon(rabbit.capture.spans_ended(3)).await?;
-    rabbit.channel.basic_cancel(consumer.get_ref().tag(), BasicCancelOptions::default()).await?;
+    // lapin tells a delegate only of what the broker cancels.
+    rabbit.channel.queue_delete(queue.clone(), QueueDeleteOptions::default()).await?;
     let mut seen = vec![soon(events.recv()).await?.context("the delegate is gone")?];
     while seen.last() != Some(&"cancelled") {
         seen.push(soon(events.recv()).await?.context("the delegate is gone")?);
@@ -198,7 +201,7 @@ async fn for_each_hands_over_deliveries_that_say_how_they_ended_and_then_none() 
     });
     rabbit.publish(&queue).await?;
     soon(rabbit.capture.spans_ended(2)).await?;
-    rabbit.channel.basic_cancel(consumer.get_ref().tag(), BasicCancelOptions::default()).await?;
+    rabbit.channel.queue_delete(queue.clone(), QueueDeleteOptions::default()).await?;
     soon(ended.recv()).await?.context("the consumer was cancelled")?;
     rabbit.capture.assert_trace(&format!(
         "publish {queue}       shop       PRODUCER
@@ -216,13 +219,15 @@ async fn a_thousand_messages_fetched_ahead_have_no_span_until_one_is_processed()
     }
     assert!(soon(rabbit.channel.wait_for_confirms()).await??.is_empty());
     let mut consumer = rabbit.consumer(&queue).await?;
-    let first = next(&mut consumer).await?;
-    // None is left in the queue: the broker has handed over all of them.
     let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let left = rabbit.channel.queue_declare(queue.clone(), passive, FieldTable::default()).await?;
-    assert_eq!(left.message_count(), 0);
-    let mut fetched = vec![first];
-    for _ in 1..1_000 {
+    let all_fetched = async {
+        while rabbit.channel.queue_declare(queue.clone(), passive, FieldTable::default()).await?.message_count() > 0 {}
+        anyhow::Ok(())
+    };
+    soon(all_fetched).await??;
+    assert!(rabbit.capture.spans().is_empty() && rabbit.capture.open_spans().is_empty());
+    let mut fetched = Vec::new();
+    for _ in 0..1_000 {
         fetched.push(next(&mut consumer).await?);
     }
     assert!(rabbit.capture.spans().is_empty() && rabbit.capture.open_spans().is_empty());
