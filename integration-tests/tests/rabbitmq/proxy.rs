@@ -63,7 +63,8 @@ async fn join(client: TcpStream, broker: TcpStream, held: Arc<AtomicBool>, mut c
 async fn copy(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, held: Arc<AtomicBool>) {
     let mut buffer = vec![0; 64 * 1024];
     while let Ok(length @ 1..) = from.read(&mut buffer).await {
-        if !held.load(Ordering::SeqCst) && to.write_all(&buffer[..length]).await.is_err() {
+        let said = buffer.get(..length).unwrap_or_default();
+        if !held.load(Ordering::SeqCst) && to.write_all(said).await.is_err() {
             return;
         }
     }

@@ -33,7 +33,12 @@ async fn next_needs_no_trait_and_says_none_when_the_consumer_is_cancelled() -> R
     for _ in 0..2 {
         rabbit.publish(&queue).await?;
         let delivery = next(&mut consumer).await?;
-        delivery.process_and_settle(async |_| anyhow::Ok(drop(tracer.start("reserve stock")))).await?;
+        delivery
+            .process_and_settle(async |_| {
+                drop(tracer.start("reserve stock"));
+                anyhow::Ok(())
+            })
+            .await?;
     }
     let tag = consumer.get_ref().tag();
     rabbit.channel.basic_cancel(tag, BasicCancelOptions::default()).await?;
@@ -145,19 +150,19 @@ impl ConsumerDelegate for Clerk {
             Ok(None) => "cancelled",
             Err(_) => "error",
         };
-        self.told.send(event).expect("the test listens");
+        self.told.send(event).ok();
         let (tracer, inside) = (self.tracer.clone(), Context::current().has_active_span());
         Box::pin(async move {
             if let Ok(Some(delivery)) = delivery {
                 assert!(inside, "the call itself is inside the span too");
                 drop(tracer.start("reserve stock"));
-                delivery.ack(BasicAckOptions::default()).await.expect("acknowledged");
+                assert_eq!(delivery.ack(BasicAckOptions::default()).await, Ok(true));
             }
         })
     }
 
     fn drop_prefetched_messages(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.told.send("prefetched").expect("the test listens");
+        self.told.send("prefetched").ok();
         Box::pin(async {})
     }
 }
