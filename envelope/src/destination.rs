@@ -118,8 +118,8 @@ impl PreparedDestination {
         if !name.as_str().is_empty() {
             release.push(&mut all, &semconv::DESTINATION_NAME, name.clone());
         }
-        if let Some(template) = template {
-            release.push(&mut all, &semconv::DESTINATION_TEMPLATE, template);
+        if let Some(template) = &template {
+            release.push(&mut all, &semconv::DESTINATION_TEMPLATE, template.clone());
         }
         for (set, name) in [(anonymous, &semconv::DESTINATION_ANONYMOUS), (temporary, &semconv::DESTINATION_TEMPORARY)]
         {
@@ -139,7 +139,9 @@ impl PreparedDestination {
         release.push(&mut messages, &semconv::OPERATION_NAME, operation);
         release.push(&mut messages, &semconv::SYSTEM, system);
         if listed && !label.as_str().is_empty() {
-            release.push(&mut messages, &semconv::DESTINATION_NAME, label.clone());
+            // The name only where it is of low cardinality itself (*Messaging metrics*).
+            let key = if template.is_some() { &semconv::DESTINATION_TEMPLATE } else { &semconv::DESTINATION_NAME };
+            release.push(&mut messages, key, label.clone());
         }
         push_client(&mut messages, release, settings);
         Self(Arc::new(Prepared {
@@ -220,11 +222,9 @@ impl Prepared {
     }
 
     /// What stands for the destination in a metric; `None` where nothing of low cardinality does.
-    pub(crate) fn metric_label(&self) -> Option<StringValue> {
-        self.messages
-            .iter()
-            .find(|attribute| attribute.key.as_str() == semconv::DESTINATION_NAME.in_1_45())
-            .map(|_| self.label.clone())
+    pub(crate) fn metric_label(&self) -> Option<&KeyValue> {
+        let keys = [semconv::DESTINATION_NAME.in_1_45(), semconv::DESTINATION_TEMPLATE.in_1_45()];
+        self.messages.iter().find(|attribute| keys.contains(&attribute.key.as_str()))
     }
 }
 

@@ -63,7 +63,7 @@ impl Destinations {
     }
 }
 
-/// Fx is twice as fast as SipHash here. Whoever makes names collide gains a slower look-up among at most [`LIMIT`] entries.
+/// Fx is twice as fast as `SipHash` here. Whoever makes names collide gains a slower look-up among at most [`LIMIT`] entries.
 fn hash<'a>(operation: &str, parts: impl Iterator<Item = &'a str>) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(operation.as_bytes());
@@ -106,7 +106,7 @@ mod tests {
         }
         let one_more = get(&destinations, &["one-more"]);
         assert_eq!(one_more.span_name(), "publish one-more");
-        assert_eq!(one_more.get().metric_label(), None);
+        assert!(one_more.get().metric_label().is_none());
         assert!(get(&destinations, &["user-7"]).get().metric_label().is_some());
         assert_eq!(destinations.0.read().unwrap().len(), LIMIT);
     }

@@ -81,6 +81,23 @@ impl MessageSpan {
         }
     }
 
+    /// Records nothing from here on, but still knows what it would write into messages.
+    pub(crate) fn unrecorded(mut self) -> Self {
+        if let Some(open) = &mut self.open {
+            open.has_span = false;
+            open.started = None;
+        }
+        self
+    }
+
+    /// So many of the messages are not to be counted.
+    pub(crate) fn fewer(mut self, messages: u64) -> Self {
+        if let Some(open) = &mut self.open {
+            open.messages = open.messages.saturating_sub(messages);
+        }
+        self
+    }
+
     pub(crate) fn telemetry(&self) -> Option<&Inner> {
         self.open.as_ref().map(|open| &*open.telemetry)
     }
@@ -118,6 +135,17 @@ impl MessageSpan {
     }
 
     /// Adds what became known after the start, such as the partition that the broker chose.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, semconv, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("kafka", &capture.settings("shop"));
+    /// let span = telemetry.send(Operation::new("send", "orders"), &mut MessageHeaders::new());
+    /// span.set_attribute(&semconv::KAFKA_OFFSET, 41);
+    /// span.end(Outcome::Ok);
+    /// assert_eq!(capture.span("send orders").attribute("messaging.kafka.offset"), Some(&41.into()));
+    /// ```
     pub fn set_attribute(&self, name: &Name, value: impl Into<Value>) {
         if let (Some(context), Some(open)) = (&self.context, &self.open)
             && open.has_span
@@ -129,6 +157,17 @@ impl MessageSpan {
     }
 
     /// The message is with the broker: to be dropped from now on is no error, the message will be delivered.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let mut span = telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new());
+    /// span.handed_over();
+    /// drop(span); // nobody waits for the broker's answer
+    /// assert!(!capture.span("publish orders").is_error());
+    /// ```
     pub fn handed_over(&mut self) {
         if let Some(open) = &mut self.open {
             open.handed_over = true;
@@ -136,6 +175,16 @@ impl MessageSpan {
     }
 
     /// Ends the span.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let span = telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new());
+    /// span.end(Outcome::error("unroutable", "no queue is bound"));
+    /// capture.assert_trace("publish orders  shop  PRODUCER  ✗ unroutable");
+    /// ```
     pub fn end(mut self, outcome: Outcome) {
         self.finish(&outcome);
     }
@@ -143,12 +192,28 @@ impl MessageSpan {
     /// Makes the span's context the current one, for a short stretch of synchronous code.
     ///
     /// The guard must not live across an `.await`: it is not `Send`.
+    ///
+    /// ```
+    /// use opentelemetry::trace::Tracer;
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let guard = span.attach();
+    /// capture.tracer("shop").in_span("reserve stock", |_| ());
+    /// drop(guard);
+    /// span.end(Outcome::Ok);
+    /// capture.assert_one_trace();
+    /// ```
     pub fn attach(&self) -> Option<ContextGuard> {
         self.context.clone().map(Context::attach)
     }
 
     pub(crate) fn finish(&mut self, outcome: &Outcome) {
         let Some(open) = self.open.take() else { return };
+        #[cfg(feature = "tracing")]
+        let _closed_last = self.tracing_span.take();
         let error = match outcome {
             Outcome::Error { kind, message } => Some((kind, message)),
             Outcome::Ok | Outcome::Deferred => None,
@@ -161,7 +226,7 @@ impl MessageSpan {
                 span.set_status(trace::Status::error(message.clone()));
                 #[cfg(feature = "logs")]
                 if let Some(logger) = &open.telemetry.settings.logger {
-                    logger.emit(&open.telemetry.scope, open.kind, span.span_context(), kind, message);
+                    logger.emit(&open.telemetry.tracer.scope, open.kind, span.span_context(), kind, message);
                 }
             }
             span.end();

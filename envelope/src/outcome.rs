@@ -62,7 +62,16 @@ pub(crate) type ErrorKind = dyn Fn(&dyn Any) -> Option<&'static str> + Send + Sy
 /// `error.type` of an error that nobody named: its type, or `_OTHER` (the conventions' fallback) where the type says nothing.
 fn type_of<E>() -> &'static str {
     let name = std::any::type_name::<E>();
-    let erased = ["alloc::boxed::Box<dyn ", "anyhow::Error", "eyre::Report", "&", "alloc::string::String"];
+    let erased = [
+        "&",
+        "alloc::borrow::Cow<",
+        "alloc::boxed::Box<dyn ",
+        "alloc::boxed::Box<str>",
+        "alloc::string::String",
+        "alloc::sync::Arc<dyn ",
+        "anyhow::Error",
+        "eyre::Report",
+    ];
     if erased.iter().any(|prefix| name.starts_with(prefix)) { "_OTHER" } else { name }
 }
 
@@ -75,6 +84,8 @@ mod tests {
         assert_eq!(type_of::<std::fmt::Error>(), "core::fmt::Error");
         assert_eq!(type_of::<Box<dyn std::error::Error + Send + Sync>>(), "_OTHER");
         assert_eq!(type_of::<Box<dyn std::error::Error>>(), "_OTHER");
+        assert_eq!(type_of::<std::sync::Arc<dyn std::error::Error>>(), "_OTHER");
+        assert_eq!(type_of::<std::borrow::Cow<'static, str>>(), "_OTHER");
         assert_eq!(type_of::<String>(), "_OTHER");
         assert_eq!(type_of::<&'static str>(), "_OTHER");
     }

@@ -81,12 +81,13 @@ impl Propagators {
         found
     }
 
-    /// Whether a field that can make a context is there and is no text: extractors can only pass over those.
-    pub(crate) fn any_unreadable_field_in(&self, headers: &dyn Extractor) -> bool {
+    /// Whether a field of a context is there but is no text: such as a number, or bytes that are not UTF-8. A propagator cannot tell that
+    /// from one that is not there; an operator who looks for the hop that breaks traces must.
+    pub(crate) fn unreadable_in(&self, headers: &dyn Extractor) -> bool {
         let names = headers.keys();
         let mut found = false;
         self.each_field(&mut |field| {
-            found |= !matches!(field, "baggage" | "tracestate")
+            found |= field != "baggage"
                 && names.iter().any(|name| name.eq_ignore_ascii_case(field))
                 && headers.get(field).is_none();
         });
@@ -134,5 +135,35 @@ impl Extractor for Bounded<'_> {
         let mut values = self.0.get_all(name)?;
         values.retain(|value| value.len() <= LONGEST_VALUE);
         Some(values).filter(|values| !values.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A header that is there but is no text.
+    struct Number(&'static str);
+
+    impl Extractor for Number {
+        fn get(&self, _: &str) -> Option<&str> {
+            None
+        }
+
+        fn keys(&self) -> Vec<&str> {
+            vec![self.0]
+        }
+    }
+
+    /// A number in `traceparent` was counted as a message without a context, which sends whoever looks for the fault to the wrong hop.
+    #[test]
+    fn a_context_that_is_no_text_is_told_from_one_that_is_not_there() {
+        let propagators = Propagators::default();
+        for (name, unreadable) in [("traceparent", true), ("TraceParent", true), ("tenant", false), ("baggage", false)]
+        {
+            assert_eq!(propagators.unreadable_in(&Number(name)), unreadable, "{name}");
+        }
+        let empty: crate::MessageHeaders = [("traceparent", "")].into_iter().collect();
+        assert!(!propagators.unreadable_in(&empty));
     }
 }

@@ -6,7 +6,8 @@ use crate::relation::{Decision, Surroundings};
 use crate::semconv::{self, Name};
 use crate::sending::Start;
 use crate::telemetry::Inner;
-use crate::{Fact, MessageSpan, PreparedDestination, Relation, Telemetry, Trust};
+use crate::{Fact, MessageSpan, PreparedDestination, Relation, Telemetry, Trust, ambient};
+use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceState};
 use opentelemetry::{Context, KeyValue};
@@ -43,10 +44,10 @@ impl Telemetry {
         let age = operation.age();
         let message = || inner.message(&operation, &destination, age, Some(headers));
         if settings.filter.as_ref().is_some_and(|wanted| !wanted(&message())) {
-            return MessageSpan::carrying(extracted.into_context());
+            return MessageSpan::carrying(inner.passed_through(extracted));
         }
         if settings.metrics {
-            inner.count_arrival(&destination, &extracted, headers, age);
+            inner.count_arrival(operation.name, &destination, &extracted, headers, age);
         }
         let relation = match settings.trust {
             Trust::Trusted => {
@@ -71,13 +72,13 @@ impl Telemetry {
         }
         let below = match parent {
             Some(parent) => extracted.context.with_remote_span_context(parent.clone()),
-            None => extracted.context.clone(),
+            None => extracted.without_span(),
         };
-        self.start_processing(&operation, destination, attributes, links, below, &extracted)
+        self.start_processing(&operation, destination, attributes, links, below, extracted)
     }
 
     /// The context that a message carries, as far as the settings let it in: read into an empty context, which it stays where there is
-    /// none.
+    /// none, or where those who write to the queue are not trusted.
     ///
     /// ```
     /// use opentelemetry::trace::TraceContextExt;
@@ -88,7 +89,7 @@ impl Telemetry {
     /// ```
     #[must_use]
     pub fn extract(&self, headers: &dyn Extractor) -> Context {
-        self.inner.extract(headers).into_context()
+        self.inner.passed_through(self.inner.extract(headers))
     }
 
     /// Starts the span in which a batch is processed: one span with a link to each message's creation context, each once and at most
@@ -122,7 +123,13 @@ impl Telemetry {
         };
         let destination = self.resolve(&operation);
         let mut attributes = inner.attributes(&operation, OperationType::Process, &destination, None);
-        let relation = destination.get().relation.unwrap_or(settings.relation);
+        if let Some(add) = &settings.on_process {
+            add(&inner.message(&operation, &destination, None, None), &mut attributes);
+        }
+        let relation = match settings.trust {
+            Trust::Trusted => destination.get().relation.unwrap_or(settings.relation),
+            Trust::Untrusted | Trust::UntrustedUnlinked => Relation::New,
+        };
         // No creation context: a batch has many. The ambient span is decided upon as for a single message.
         let Decision { parent, links: [_, ambient_link] } = relation.decide(&Surroundings {
             creation: &SpanContext::NONE,
@@ -131,10 +138,17 @@ impl Telemetry {
             pulled: operation.pulled,
         });
         let linked = relation != Relation::Ignore && settings.trust != Trust::UntrustedUnlinked;
+        let (mut seen, mut unwanted) = (0, 0);
         let of_messages = messages.into_iter().filter_map(|(headers, facts)| {
+            seen += 1;
+            let message = || inner.message(&operation, &destination, None, Some(headers));
+            if settings.filter.as_ref().is_some_and(|wanted| !wanted(&message())) {
+                unwanted += 1;
+                return None;
+            }
             let extracted = inner.extract(headers);
             if settings.metrics {
-                inner.count_arrival(&destination, &extracted, headers, None);
+                inner.count_arrival(operation.name, &destination, &extracted, headers, None);
             }
             let mut attributes = Vec::with_capacity(facts.len());
             facts.into_iter().for_each(|(name, fact)| settings.semconv.push(&mut attributes, &name, fact));
@@ -142,12 +156,15 @@ impl Telemetry {
         });
         // All of them are looked at, for the counter, however many links there may be.
         let of_messages = of_messages.collect::<Vec<_>>();
+        if seen > 0 && unwanted == seen {
+            return MessageSpan::carrying(Context::new());
+        }
         let ambient_link = ambient_link.map(|ambient| (ambient.clone(), Vec::new()));
         let links = crate::links::Links::collect(of_messages.into_iter().chain(ambient_link));
         links.note_dropped(&mut attributes, settings.semconv);
         let below = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.clone()));
         let nothing = Extracted::nothing();
-        self.start_processing(&operation, destination, attributes, links.into_vec(), below, &nothing)
+        self.start_processing(&operation, destination, attributes, links.into_vec(), below, nothing).fewer(unwanted)
     }
 
     fn start_processing(
@@ -157,7 +174,7 @@ impl Telemetry {
         attributes: Vec<KeyValue>,
         links: Vec<Link>,
         below: Context,
-        extracted: &Extracted,
+        extracted: Extracted,
     ) -> MessageSpan {
         #[cfg(feature = "tracing")]
         if self.inner.settings.tracing_spans
@@ -173,7 +190,7 @@ impl Telemetry {
         let started = self.start(operation, &destination, start, &below);
         let without_sdk = if started.is_none() && extracted.span_context.is_valid() {
             // No span of ours is there to be related: the message's own context passes through.
-            extracted.context.with_remote_span_context(extracted.span_context.clone())
+            self.inner.passed_through(extracted)
         } else {
             below
         };
@@ -183,7 +200,7 @@ impl Telemetry {
 
 /// The span that is current, valid or not; `None` when telemetry is suppressed.
 fn unsuppressed_span() -> Option<SpanContext> {
-    Context::map_current(|current| (!current.is_telemetry_suppressed()).then(|| current.span().span_context().clone()))
+    (!Context::is_current_telemetry_suppressed()).then(ambient::span_context)
 }
 
 impl Inner {
@@ -208,8 +225,15 @@ impl Inner {
         Extracted { span_context, context: Context::new(), finding: extracted.finding }
     }
 
+    /// What the handler gets where no span of ours is made: the message's own context, so that a service without telemetry breaks no
+    /// trace; nothing from those who are not trusted.
+    fn passed_through(&self, extracted: Extracted) -> Context {
+        if self.settings.trust == Trust::Trusted { extracted.into_context() } else { Context::new() }
+    }
+
     fn count_arrival(
         &self,
+        operation: &'static str,
         destination: &PreparedDestination,
         extracted: &Extracted,
         headers: &dyn Extractor,
@@ -217,22 +241,18 @@ impl Inner {
     ) {
         let reason = match extracted.finding {
             Finding::Valid => None,
-            // Somebody wrote one, but not as text: that hop is to be found, not one that writes none.
-            Finding::Absent if self.propagators.any_unreadable_field_in(headers) => Some("invalid"),
-            Finding::Absent => Some("absent"),
-            Finding::Invalid => Some("invalid"),
+            Finding::Absent if !self.propagators.unreadable_in(headers) => Some("absent"),
+            Finding::Absent | Finding::Invalid => Some("invalid"),
             Finding::Conflicting => Some("conflicting"),
         };
         if let Some(reason) = reason.filter(|_| self.settings.propagation.extracts()) {
             let mut attributes = Vec::with_capacity(4);
-            if let Some(label) = destination.get().metric_label() {
-                self.settings.semconv.push(&mut attributes, &semconv::DESTINATION_NAME, label);
-            }
+            attributes.extend(destination.get().metric_label().cloned());
             self.settings.semconv.push(&mut attributes, &semconv::CONTEXT_REASON, reason);
             self.instruments.get().context_missing.add(1, &attributes);
         }
         if let Some(waited) = age {
-            let attributes = destination.get().message_attributes("process", None);
+            let attributes = destination.get().message_attributes(operation, None);
             self.instruments.get().wait_duration.record(waited.as_secs_f64(), &attributes);
         }
     }
@@ -241,6 +261,24 @@ impl Inner {
 impl Extracted {
     fn nothing() -> Self {
         Self { span_context: SpanContext::NONE, context: Context::new(), finding: Finding::Absent }
+    }
+
+    /// The context with the message's baggage and without its span, for a span that starts a trace.
+    ///
+    /// A propagator that is not ours has put the span into the context, and the API cannot take it out again.
+    fn without_span(&self) -> Context {
+        if !self.context.has_active_span() {
+            return self.context.clone();
+        }
+        let baggage = self.context.baggage();
+        if baggage.is_empty() {
+            return Context::new();
+        }
+        Context::new().with_baggage(
+            baggage
+                .iter()
+                .map(|(key, (value, metadata))| KeyValueMetadata::new(key.clone(), value.clone(), metadata.clone())),
+        )
     }
 
     fn into_context(self) -> Context {

@@ -28,7 +28,8 @@ impl MessageSpan {
         E: Display + 'static,
     {
         let name = self.error_names();
-        Running { future, span: self, classify: Some(move |result: &F::Output| Outcome::of(result, name.as_deref())) }
+        let classify = move |result: &F::Output| Outcome::of(result, name.as_deref());
+        Running { future: Some(future), span: self, classify: Some(classify) }
     }
 
     /// The same for any output: `classify` says how it ended.
@@ -51,7 +52,7 @@ impl MessageSpan {
         F: Future,
         C: FnOnce(&F::Output) -> Outcome,
     {
-        Running { future, span: self, classify: Some(classify) }
+        Running { future: Some(future), span: self, classify: Some(classify) }
     }
 
     /// Runs a closure inside the span: for synchronous clients.
@@ -78,8 +79,12 @@ impl MessageSpan {
     /// assert_eq!(span.in_scope_with(|| 42, |_| Outcome::Deferred), 42);
     /// ```
     pub fn in_scope_with<T>(mut self, run: impl FnOnce() -> T, classify: impl FnOnce(&T) -> Outcome) -> T {
-        let output = self.enter(run);
-        self.finish(&classify(&output));
+        let (output, outcome) = self.enter(|| {
+            let output = run();
+            let outcome = classify(&output);
+            (output, outcome)
+        });
+        self.finish(&outcome);
         output
     }
 
@@ -114,11 +119,21 @@ pin_project! {
     /// A future that runs inside a span.
     #[must_use = "futures do nothing unless they are polled"]
     struct Running<F, C> {
-        // Before the span: what the future holds is dropped while the span is open.
+        // `None` only while it is dropped.
         #[pin]
-        future: F,
+        future: Option<F>,
         span: MessageSpan,
         classify: Option<C>,
+    }
+
+    impl<F, C> PinnedDrop for Running<F, C> {
+        /// A handler that is cancelled is dropped inside its span: what it was holding may log or send as it goes.
+        fn drop(this: Pin<&mut Self>) {
+            let mut this = this.project();
+            if this.span.is_open() {
+                this.span.enter(|| this.future.set(None));
+            }
+        }
     }
 }
 
@@ -131,9 +146,16 @@ where
 
     fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let output = ready!(this.span.enter(|| this.future.poll(task)));
-        if let Some(classify) = this.classify.take() {
-            this.span.finish(&classify(&output));
+        let (mut future, classify) = (this.future, this.classify);
+        let (output, outcome) = ready!(this.span.enter(|| {
+            let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
+            running.poll(task).map(|output| {
+                let outcome = classify.take().map(|classify| classify(&output));
+                (output, outcome)
+            })
+        }));
+        if let Some(outcome) = outcome {
+            this.span.finish(&outcome);
         }
         Poll::Ready(output)
     }

@@ -37,11 +37,24 @@ impl Telemetry {
     /// Starts the span in which one message of a batch is created, and writes its context into the headers. End it at once; the
     /// batch's send span links it. With [`Settings::create_spans`](crate::Settings::create_spans) off, use
     /// [`send_batch`](Self::send_batch) alone.
+    ///
+    /// ```
+    /// use opentelemetry::propagation::Extractor;
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let mut headers = MessageHeaders::new();
+    /// telemetry.create(Operation::new("create", "orders"), &mut headers).end(Outcome::Ok);
+    /// assert!(headers.get("traceparent").is_some());
+    /// capture.assert_trace("create orders  shop  PRODUCER");
+    /// ```
     pub fn create(&self, operation: Operation<'_>, headers: &mut dyn Injector) -> MessageSpan {
         self.start_sending(&operation, OperationType::Create, headers)
     }
 
-    /// Starts the one span that sends a batch, with a link to each message's creation context.
+    /// Starts the one span that sends a batch, with a link to each message's creation context. It is a CLIENT span then; without
+    /// create spans its own context is the messages' creation context, and it is their PRODUCER.
     ///
     /// ```
     /// use traced_envelope::{MessageHeaders, Operation, Outcome, testing::Capture, Telemetry};
@@ -56,6 +69,7 @@ impl Telemetry {
     /// }
     /// telemetry.send_batch(Operation::new("publish", "orders").batch(2), created).end(Outcome::Ok);
     /// assert_eq!(capture.span("publish orders").links().len(), 2);
+    /// assert_eq!(capture.span("publish orders").kind(), traced_envelope::opentelemetry::trace::SpanKind::Client);
     /// ```
     pub fn send_batch(&self, operation: Operation<'_>, created: impl IntoIterator<Item = SpanContext>) -> MessageSpan {
         let inner = &self.inner;
@@ -64,10 +78,19 @@ impl Telemetry {
         }
         let parent = ambient::context();
         let destination = self.resolve(&operation);
+        if !inner.wants(&operation, &destination) {
+            return self.opened(&operation, OperationType::Send, destination, None, None, parent).unrecorded();
+        }
         let mut attributes = inner.attributes(&operation, OperationType::Send, &destination, None);
+        if let Some(add) = &inner.settings.on_send {
+            add(&inner.message(&operation, &destination, None, None), &mut attributes);
+        }
         let links = crate::links::Links::collect(created.into_iter().map(|context| (context, Vec::new())));
         links.note_dropped(&mut attributes, inner.settings.semconv);
-        let start = Start { kind: SpanKind::Producer, at: None, attributes, links: links.into_vec() };
+        let links = links.into_vec();
+        // As with a kept context: PRODUCER is the span whose context is the message's creation context.
+        let kind = if links.is_empty() { SpanKind::Producer } else { SpanKind::Client };
+        let start = Start { kind, at: None, attributes, links };
         let context = self.start(&operation, &destination, start, &parent);
         self.opened(&operation, OperationType::Send, destination, None, context, parent)
     }
@@ -99,9 +122,7 @@ impl Telemetry {
             }
             inner.propagators.inject(context, headers, &settings.baggage);
         };
-        if let Some(wanted) = &settings.filter
-            && !wanted(&inner.message(operation, &destination, None, None))
-        {
+        if !inner.wants(operation, &destination) {
             inject(&parent, headers);
             return MessageSpan::off();
         }

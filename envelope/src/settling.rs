@@ -1,10 +1,11 @@
 //! Pulling and settling: the client's calls around a message, as spans of their own for those who ask for them.
 
+use crate::links::Links;
 use crate::operation::{Operation, OperationType};
 use crate::sending::Start;
 use crate::{MessageSpan, Telemetry, ambient};
 use opentelemetry::Context;
-use opentelemetry::trace::{Link, SpanContext, SpanKind};
+use opentelemetry::trace::{SpanContext, SpanKind};
 use std::time::SystemTime;
 
 impl Telemetry {
@@ -61,9 +62,13 @@ impl Telemetry {
         }
         let parent = ambient::context();
         let destination = self.resolve(operation);
-        let attributes = inner.attributes(operation, kind, &destination, None);
-        let links = linked.into_iter().filter(SpanContext::is_valid).map(Link::with_context).collect();
-        let start = Start { kind: SpanKind::Client, at: started, attributes, links };
+        if !inner.wants(operation, &destination) {
+            return MessageSpan::off();
+        }
+        let mut attributes = inner.attributes(operation, kind, &destination, None);
+        let links = Links::collect(linked.into_iter().map(|context| (context, Vec::new())));
+        links.note_dropped(&mut attributes, inner.settings.semconv);
+        let start = Start { kind: SpanKind::Client, at: started, attributes, links: links.into_vec() };
         let context = self.start(operation, &destination, start, &parent);
         self.opened(operation, kind, destination, started, context, parent)
     }

@@ -46,12 +46,9 @@ impl SdkWatch {
     }
 
     pub(crate) fn missed(&self) {
-        let messages = self.0.load(Ordering::Relaxed);
-        // Two threads may count one message together: the number is for people.
-        if messages < SEEN - 1 {
-            self.0.store(messages + 1, Ordering::Relaxed);
-        }
-        if messages + 1 == PATIENCE {
+        // An SDK that was seen stays seen, also after it was shut down.
+        let missed = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |messages| messages.checked_add(1));
+        if missed == Ok(PATIENCE - 1) {
             otel_warn!(
                 name: "Traced.NoSdk",
                 message = "no OpenTelemetry SDK was seen: install a tracer provider of the `opentelemetry` release that this crate re-exports"
@@ -65,5 +62,41 @@ impl SdkWatch {
             SEEN => Status::Active,
             messages => Status::NoSdk { messages },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_without_an_sdk_are_counted_until_one_is_seen() {
+        let watch = SdkWatch::default();
+        assert_eq!(watch.status(), Status::NoMessageYet);
+        watch.missed();
+        watch.missed();
+        assert_eq!(watch.status(), Status::NoSdk { messages: 2 });
+        watch.seen();
+        assert_eq!(watch.status(), Status::Active);
+    }
+
+    /// The count stood at its greatest number then, and one more was a panic by overflow in the application's call.
+    #[test]
+    fn an_sdk_that_is_shut_down_after_it_was_seen_is_no_panic() {
+        let watch = SdkWatch::default();
+        watch.seen();
+        watch.missed();
+        assert_eq!(watch.status(), Status::Active);
+    }
+
+    #[test]
+    fn threads_that_miss_the_sdk_together_are_all_counted() {
+        let watch = SdkWatch::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| (0..1000).for_each(|_| watch.missed()));
+            }
+        });
+        assert_eq!(watch.status(), Status::NoSdk { messages: 4000 });
     }
 }

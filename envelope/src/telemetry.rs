@@ -8,10 +8,10 @@ use crate::propagators::Propagators;
 use crate::semconv;
 use crate::status::{SdkWatch, Status};
 use crate::tracer::TracerSource;
-use crate::{Destination, Message, PreparedDestination, Settings};
+use crate::{Destination, Message, PreparedDestination, Settings, ambient, is_anonymous};
 use opentelemetry::propagation::Extractor;
-use opentelemetry::trace::{SpanContext, TraceContextExt};
-use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry::trace::SpanContext;
+use opentelemetry::{InstrumentationScope, KeyValue};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -48,7 +48,6 @@ pub struct Telemetry {
 pub(crate) struct Inner {
     system: &'static str,
     pub(crate) settings: Settings,
-    pub(crate) scope: InstrumentationScope,
     pub(crate) tracer: TracerSource,
     pub(crate) instruments: InstrumentSource,
     pub(crate) propagators: Propagators,
@@ -85,13 +84,12 @@ impl Telemetry {
             inner: Arc::new(Inner {
                 system,
                 tracer: TracerSource::new(settings.tracer_provider.clone(), scope.clone()),
-                instruments: InstrumentSource::new(settings.meter_provider.clone(), scope.clone()),
+                instruments: InstrumentSource::new(settings.meter_provider.clone(), scope),
                 propagators: Propagators::new(settings.propagator.clone()),
                 destinations: Destinations::default(),
                 watch: SdkWatch::default(),
-                made_in: Context::map_current(|context| context.span().span_context().clone()),
+                made_in: ambient::span_context(),
                 headers_repeat: false,
-                scope,
                 settings,
             }),
         }
@@ -119,13 +117,31 @@ impl Telemetry {
         &self.inner.settings
     }
 
-    /// Whether spans are made, or no SDK was seen so far: the first thing to look at when no span appears.
+    /// Whether spans are made, or no SDK was seen so far: the first thing to look at when no span appears. An SDK that was seen counts
+    /// as [`Status::Active`] also after it was shut down.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Status, Telemetry, testing::Capture};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Capture::new().settings("shop"));
+    /// assert_eq!(telemetry.status(), Status::NoMessageYet);
+    /// telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new()).handed_over();
+    /// assert_eq!(telemetry.status(), Status::Active);
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.inner.watch.status()
     }
 
     /// Works out what is the same for all messages of an operation at a destination: the fast path for those who keep it.
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, Settings, Telemetry};
+    ///
+    /// let settings = Settings::default().destination_template("user.*", "user.{id}");
+    /// let inbox = Telemetry::new("nats", &settings).prepare("publish", Destination::new("user.7"));
+    /// assert_eq!((inbox.span_name(), inbox.name()), ("publish user.{id}", "user.7"));
+    /// ```
     #[must_use]
     pub fn prepare(&self, operation: &'static str, destination: Destination) -> PreparedDestination {
         PreparedDestination::new(self.inner.system, operation, destination, &self.inner.settings, true)
@@ -176,7 +192,9 @@ impl Telemetry {
     pub(crate) fn resolve(&self, operation: &Operation<'_>) -> PreparedDestination {
         match operation.destination {
             Where::Prepared(prepared) => prepared.clone(),
-            Where::Named(name) => self.prepared(operation.name, &[name], |_| Destination::new(name)),
+            Where::Named(name) => {
+                self.prepared(operation.name, &[name], |_| Destination::new(name).anonymous(is_anonymous(name)))
+            }
         }
     }
 }
@@ -199,6 +217,12 @@ impl Inner {
             old_after: self.settings.old_after,
             headers,
         }
+    }
+
+    /// Whether the application wants to see a message of which no headers are known.
+    pub(crate) fn wants(&self, operation: &Operation<'_>, destination: &PreparedDestination) -> bool {
+        let filter = self.settings.filter.as_ref();
+        filter.is_none_or(|wanted| wanted(&self.message(operation, destination, None, None)))
     }
 
     /// The attributes of a span, in a vector with room for all that may follow: growing it costs more than filling it.

@@ -55,7 +55,7 @@ pub(crate) fn is_new(span: &SpanContext, parent: &SpanContext) -> bool {
 /// started only to look would be exported.
 pub(crate) struct TracerSource {
     provider: Option<Arc<AnyTracerProvider>>,
-    scope: InstrumentationScope,
+    pub(crate) scope: InstrumentationScope,
     kept: OnceLock<Box<AnyTracer>>,
 }
 

@@ -1,1 +1,7 @@
-//! Examples.
+//! Examples: the demo in `src/bin/demo`, quick starts in `examples`, and a test as users write it in `tests`.
+//!
+//! The README's code is tested from here.
+
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -1,1 +1,26 @@
-//! Integration tests.
+//! The conformance suite: what every adapter promises, written once and run by each of them against its real broker.
+//!
+//! An adapter is described by a [`Transport`]: how to publish, to consume, to hand a message to a handler through the adapter, and how
+//! to publish through the bare client. [`conformance!`] then registers every case as a test named by what it proves. What a transport
+//! cannot do it says by [`Transport::LACKS`], with the reason, which is printed in the case's place.
+//!
+//! Not here: what only one broker has. That is in the tests of that broker.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a case that fails panics: that is what cases are for, though they are no `#[test]`s themselves"
+)]
+
+mod bench;
+pub mod cases;
+mod process;
+mod rabbitmq;
+mod register;
+mod transport;
+
+pub use bench::{Bench, Seen, soon};
+pub use process::in_a_process_of_its_own;
+pub use rabbitmq::RabbitMqTransport;
+pub use register::run;
+pub use transport::{Ability, Arrived, Payload, Settle, Spans, Transport};

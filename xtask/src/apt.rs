@@ -22,23 +22,24 @@ pub(crate) fn update() -> Result<(), String> {
 }
 
 /// All packages that an installation would bring.
-pub(crate) fn simulate(package: &str) -> Result<Vec<String>, String> {
+pub(crate) fn simulate(packages: &[&str]) -> Result<Vec<String>, String> {
     let output = apt_get()
-        .args(["install", "--simulate", "--no-install-recommends", package])
+        .args(["install", "--simulate", "--no-install-recommends"])
+        .args(packages)
         .stderr(Stdio::inherit())
         .output()
         .map_err(|error| cannot_run(&error))?;
     if !output.status.success() {
-        return Err(format!("apt-get cannot install {package} ({})", output.status));
+        return Err(format!("apt-get cannot install {} ({})", packages.join(" "), output.status));
     }
     Ok(new_packages(&String::from_utf8_lossy(&output.stdout)))
 }
 
 /// Installs; apt-get's output is passed on.
-pub(crate) fn install(package: &str) -> Result<(), String> {
+pub(crate) fn install(packages: &[&str]) -> Result<(), String> {
     run(
-        apt_get().args(["install", "-y", "-q", "--no-install-recommends", package]),
-        &format!("apt-get install {package}"),
+        apt_get().args(["install", "-y", "-q", "--no-install-recommends"]).args(packages),
+        &format!("apt-get install {}", packages.join(" ")),
     )
 }
 

@@ -9,7 +9,12 @@ use std::{
 
 use test_brokers::Kind;
 
-use crate::{apt, facts, plan::Plan, policy::NoServices, steps::Steps};
+use crate::{
+    apt, facts,
+    plan::{Packages, Plan},
+    policy::NoServices,
+    steps::Steps,
+};
 
 pub(crate) fn install(plan: &Plan, kind: &Kind, yes: bool, steps: &Steps) -> Result<(), String> {
     if plan.server.is_none() && plan.python.is_none() {
@@ -18,20 +23,20 @@ pub(crate) fn install(plan: &Plan, kind: &Kind, yes: bool, steps: &Steps) -> Res
     }
     steps.say("apt-get update");
     let updated = apt::update();
-    if let Some(package) = plan.server {
+    if let Some(packages) = plan.server {
         // Old lists may do; if they do not, the error says more than this one.
         if let Err(error) = &updated {
             steps.say(error);
         }
         let (units, users) = (units_to_come(kind), users());
-        let new = package_by_apt(package, yes, steps)?;
+        let new = by_apt(packages, yes, steps)?;
         disable(&units, steps);
-        left_behind(package, &new, &users, steps);
+        left_behind(packages, &new, &users, steps);
     }
-    if let Some(package) = plan.python {
+    if let Some(packages) = plan.python {
         let users = users();
-        match package_by_apt(package, yes, steps) {
-            Ok(new) => left_behind(package, &new, &users, steps),
+        match by_apt(packages, yes, steps) {
+            Ok(new) => left_behind(packages, &new, &users, steps),
             Err(error) => {
                 steps.say(&format!("{error}; the tests with partners in Python will say that they did not run"))
             }
@@ -44,15 +49,16 @@ pub(crate) fn install(plan: &Plan, kind: &Kind, yes: bool, steps: &Steps) -> Res
 }
 
 /// The new packages' names.
-fn package_by_apt(package: &str, yes: bool, steps: &Steps) -> Result<Vec<String>, String> {
-    let new = apt::simulate(package)?;
-    steps.say(&format!("{package} is missing; apt-get would install {} packages: {}", new.len(), new.join(" ")));
+fn by_apt(packages: Packages, yes: bool, steps: &Steps) -> Result<Vec<String>, String> {
+    let names = packages.join(" ");
+    let new = apt::simulate(packages)?;
+    steps.say(&format!("missing: {names}; apt-get would install {} packages: {}", new.len(), new.join(" ")));
     if !yes && !agreed()? {
-        return Err(format!("{package} was not installed, as you said"));
+        return Err(format!("not installed, as you said: {names}"));
     }
     let no_services = NoServices::begin().map_err(|error| format!("cannot keep services from starting: {error}"))?;
     steps.say(&no_services.describe());
-    apt::install(package)?;
+    apt::install(packages)?;
     Ok(new)
 }
 
@@ -108,13 +114,13 @@ fn disable(units: &[&str], steps: &Steps) {
     }
 }
 
-fn left_behind(package: &str, new: &[String], users_before: &[String], steps: &Steps) {
+fn left_behind(packages: Packages, new: &[String], users_before: &[String], steps: &Steps) {
     steps.say(&format!("left behind: {} packages, {}", new.len(), new.join(" ")));
     let new_users: Vec<_> = users().into_iter().filter(|user| !users_before.contains(user)).collect();
     if !new_users.is_empty() {
         steps.say(&format!("left behind: system users, {}", new_users.join(" ")));
     }
-    steps.say(&format!("`apt-get purge --auto-remove {package}` takes the packages away again"));
+    steps.say(&format!("`apt-get purge --auto-remove {}` takes the packages away again", packages.join(" ")));
 }
 
 fn users() -> Vec<String> {

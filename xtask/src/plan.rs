@@ -5,16 +5,18 @@ use test_brokers::{Kind, Way};
 use crate::{arguments::Task, facts::Facts};
 
 /// What Debian and Ubuntu call a Python that can make virtual environments.
-pub(crate) const PYTHON: &str = "python3-venv";
+pub(crate) const PYTHON: Packages = &["python3-venv"];
+
+pub(crate) type Packages = &'static [&'static str];
 
 /// What will be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) way: Way,
-    /// The server's package, without which there is no broker.
-    pub(crate) server: Option<&'static str>,
-    /// Python's package, without which some tests say that they did not run.
-    pub(crate) python: Option<&'static str>,
+    /// The server's packages, without which there is no broker.
+    pub(crate) server: Option<Packages>,
+    /// Python's packages, without which some tests say that they did not run.
+    pub(crate) python: Option<Packages>,
     /// What the user should know, a line each.
     pub(crate) notes: Vec<String>,
 }
@@ -32,7 +34,7 @@ fn broker(
     facts: &Facts,
     kind: &Kind,
     notes: &mut Vec<String>,
-) -> Result<(Way, Option<&'static str>), String> {
+) -> Result<(Way, Option<Packages>), String> {
     let Kind { name, url_variable, .. } = kind;
     let wanted = |way| forced.is_none_or(|forced| forced == way);
     if wanted(Way::Address) {
@@ -57,24 +59,24 @@ fn broker(
         notes.push(format!("{name}: a process of {} ({why_no_container})", program.display()));
         return Ok((Way::Local, None));
     }
-    let package = kind.package;
-    let missing = format!("{why_no_container}, and there is no {package} on this machine");
+    let packages = kind.packages.join(" ");
+    let missing = format!("{why_no_container}, and there is no {packages} on this machine");
     match (facts.apt, facts.root) {
         (true, true) => {
             notes.push(format!("{missing}: apt-get will install it"));
-            Ok((Way::Local, Some(package)))
+            Ok((Way::Local, Some(kind.packages)))
         }
         (true, false) => Err(format!(
-            "{missing}: run `sudo apt-get install --no-install-recommends {package}` (on a machine with systemd it starts its \
+            "{missing}: run `sudo apt-get install --no-install-recommends {packages}` (on a machine with systemd it starts its \
              own service, which the tests do not use) and then this command again"
         )),
         (false, _) => Err(format!(
-            "{missing}: start Docker, or install {package}, or set {url_variable} to the address of a {name}"
+            "{missing}: start Docker, or install {packages}, or set {url_variable} to the address of a {name}"
         )),
     }
 }
 
-fn python(task: Task, facts: &Facts, notes: &mut Vec<String>) -> Option<&'static str> {
+fn python(task: Task, facts: &Facts, notes: &mut Vec<String>) -> Option<Packages> {
     if task != Task::Test || facts.python {
         return None;
     }
@@ -109,13 +111,13 @@ mod tests {
     #[test]
     fn a_bare_machine_gets_the_server_and_python() {
         let plan = test(None, &bare()).expect("a plan");
-        assert_eq!((plan.way, plan.server, plan.python), (Way::Local, Some("rabbitmq-server"), Some(PYTHON)));
+        assert_eq!((plan.way, plan.server, plan.python), (Way::Local, Some(RABBITMQ.packages), Some(PYTHON)));
     }
 
     #[test]
     fn the_demo_does_without_python() {
         let plan = plan(Task::Demo, None, &bare(), &RABBITMQ).expect("a plan");
-        assert_eq!((plan.server, plan.python), (Some("rabbitmq-server"), None));
+        assert_eq!((plan.server, plan.python), (Some(RABBITMQ.packages), None));
     }
 
     #[test]
@@ -144,7 +146,7 @@ mod tests {
     fn without_docker_the_server_is_installed_although_an_engine_answers() {
         let docker = Facts { container: Ok("a container".to_owned()), ..bare() };
         let plan = test(Some(Way::Local), &docker).expect("a plan");
-        assert_eq!((plan.way, plan.server), (Way::Local, Some("rabbitmq-server")));
+        assert_eq!((plan.way, plan.server), (Way::Local, Some(RABBITMQ.packages)));
     }
 
     #[test]

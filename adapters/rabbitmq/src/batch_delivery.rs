@@ -1,6 +1,6 @@
 //! Processing many deliveries in one span.
 
-use crate::delivery::tag;
+use crate::source::tag;
 use crate::{HeaderExtractor, TracedConsumer, TracedDelivery};
 use lapin::message::Delivery;
 use lapin::types::FieldTable;

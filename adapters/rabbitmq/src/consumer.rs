@@ -1,7 +1,8 @@
 //! Consuming with a span for each message.
 
-use crate::delivery::{Source, TracedDelivery};
+use crate::TracedDelivery;
 use crate::error;
+use crate::source::Source;
 use futures_core::Stream;
 use lapin::message::DeliveryResult;
 use lapin::{Consumer, ConsumerDelegate};

@@ -73,6 +73,7 @@ mod pull_consumer;
 mod republish;
 mod request;
 mod settlement;
+mod source;
 
 pub use batch::BatchMessage;
 pub use confirm::TracedConfirm;

@@ -1,8 +1,8 @@
 //! A delivery whose span waits for its acknowledgement.
 
-use crate::delivery::Source;
 use crate::error;
 use crate::settlement::not_sent;
+use crate::source::Source;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 use opentelemetry::Context;

@@ -1,6 +1,7 @@
 //! Pulling messages one by one.
 
-use crate::delivery::{Source, TracedDelivery};
+use crate::TracedDelivery;
+use crate::source::Source;
 use lapin::Channel;
 use lapin::options::BasicGetOptions;
 use lapin::types::{FieldTable, ShortString};

@@ -1,6 +1,7 @@
 //! Request and reply over RabbitMQ's direct reply-to.
 
-use crate::delivery::{Source, TracedDelivery};
+use crate::TracedDelivery;
+use crate::source::Source;
 use crate::{TracedConfirm, TracedProducer};
 use futures_core::Stream;
 use lapin::message::Delivery;

@@ -1,7 +1,7 @@
 //! Settling a delivery, with a span for those who ask for one.
 
-use crate::delivery::{Source, tag};
 use crate::error;
+use crate::source::{Source, tag};
 use lapin::message::Delivery;
 use std::future::Future;
 use std::sync::Arc;

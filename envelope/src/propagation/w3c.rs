@@ -81,7 +81,7 @@ pub(crate) enum Finding {
 pub(crate) struct Extracted {
     /// Invalid unless the finding is [`Finding::Valid`].
     pub(crate) span_context: SpanContext,
-    /// Has no span: baggage only, and what the span context cannot hold.
+    /// Baggage, and what the span context cannot hold. Ours leaves the span out; other propagators put it in.
     pub(crate) context: Context,
     pub(crate) finding: Finding,
 }
@@ -143,7 +143,8 @@ impl W3cPropagator {
         if span.is_valid() {
             let carried = Carried::of(context, span);
             let header = traceparent::format(span, carried::flags(span, carried));
-            injector.set(TRACEPARENT, String::from_utf8_lossy(&header).into_owned());
+            // Infallible: digits and dashes. The lossy conversion looks at them one by one.
+            injector.set(TRACEPARENT, String::from_utf8(header.to_vec()).unwrap_or_default());
             if let Some(header) = carried::tracestate(span, carried) {
                 injector.set(TRACESTATE, header);
             }

@@ -6,7 +6,7 @@ use std::{
 use opentelemetry::{TraceId, trace::TracerProvider};
 use opentelemetry_sdk::{
     metrics::SdkMeterProvider,
-    trace::{Sampler, SdkTracer, SdkTracerProvider, ShouldSample},
+    trace::{Sampler, SdkTracer, SdkTracerProvider, ShouldSample, SpanProcessor},
 };
 use tracing::Subscriber;
 use tracing_opentelemetry::OpenTelemetryLayer;
@@ -16,7 +16,7 @@ use super::{
     forest::Forest,
     service::Service,
     span::{self, CapturedSpan},
-    store::Store,
+    store::{Recorder, Store},
 };
 use crate::Settings;
 use crate::propagation::W3cPropagator;
@@ -109,6 +109,24 @@ impl Capture {
     #[must_use]
     pub fn tracer_provider(&self, service: &str) -> SdkTracerProvider {
         self.service(service, |service| service.tracer_provider().clone())
+    }
+
+    /// A processor that captures the spans of a tracer provider that you build yourself, as those of `service`: beside one that
+    /// exports them, say.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Tracer, TracerProvider};
+    /// use opentelemetry_sdk::trace::SdkTracerProvider;
+    /// use traced_envelope::testing::Capture;
+    ///
+    /// let capture = Capture::new();
+    /// let provider = SdkTracerProvider::builder().with_span_processor(capture.span_processor("shop")).build();
+    /// provider.tracer("shop").in_span("checkout", |_| ());
+    /// assert_eq!(capture.span("checkout").service(), "shop");
+    /// ```
+    #[must_use]
+    pub fn span_processor(&self, service: &str) -> impl SpanProcessor + use<> {
+        Recorder::new(service.into(), Arc::clone(&self.inner.store))
     }
 
     /// The meter provider of `service`. Read what it measured with [`metrics`](Self::metrics).

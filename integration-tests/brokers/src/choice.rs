@@ -65,7 +65,7 @@ pub enum Choice {
     Local {
         /// Its path.
         program: PathBuf,
-        /// Why it is not a container, although an engine answers.
+        /// Why it is not a container, where one would have come first.
         note: Option<String>,
     },
 }
@@ -74,10 +74,11 @@ pub enum Choice {
 pub fn choose(kind: &Kind, environment: &Environment) -> Result<Choice, String> {
     let forced = Way::forced(environment)?;
     let missing = |why: &str| {
-        let Kind { name, url_variable, program_variable, package, .. } = kind;
+        let Kind { name, url_variable, program_variable, packages, .. } = kind;
         format!(
-            "no {name} to be had: {why}; start Docker, or install {package} (`cargo xtask test` does so on Debian and Ubuntu), \
-             or set {program_variable} to the server's program or {url_variable} to a broker's address"
+            "no {name} to be had: {why}; start Docker, or install {} (`cargo xtask test` does so on Debian and Ubuntu), \
+             or set {program_variable} to the server's program or {url_variable} to a broker's address",
+            packages.join(" ")
         )
     };
     match forced {
@@ -120,7 +121,8 @@ fn local(kind: &Kind, environment: &Environment) -> Result<PathBuf, String> {
         return find_program(&[program], environment)
             .ok_or_else(|| format!("{}={program} is no program", kind.program_variable));
     }
-    find_program(kind.programs, environment).ok_or_else(|| format!("there is no {} on this machine", kind.package))
+    find_program(kind.programs, environment)
+        .ok_or_else(|| format!("there is no {} on this machine", kind.packages.join(" ")))
 }
 
 #[cfg(test)]

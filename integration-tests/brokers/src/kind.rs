@@ -15,9 +15,9 @@ pub struct Kind {
     pub program_variable: &'static str,
     /// Where the server's program may be: absolute paths, and names to look up on `PATH`; the first one counts.
     pub programs: &'static [&'static str],
-    /// The Debian and Ubuntu package with the server.
-    pub package: &'static str,
-    /// The systemd units that come with the package and what it depends on.
+    /// The Debian and Ubuntu packages with the server.
+    pub packages: &'static [&'static str],
+    /// The systemd units that come with the packages and what they depend on.
     pub units: &'static [&'static str],
     /// The port that its clients connect to where nothing else is said.
     pub port: u16,

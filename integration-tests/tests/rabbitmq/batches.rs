@@ -44,7 +44,7 @@ async fn a_batch_has_a_create_span_for_each_message_and_links_on_both_sides() ->
         "
          create {queue}   shop       PRODUCER  {{messaging.message.id=m-1, messaging.operation.type=create}}
          create {queue}   shop       PRODUCER  {{messaging.message.id=m-2}}
-         publish {queue}  shop       PRODUCER  → create {queue}, create {queue}  {{messaging.batch.message_count=2}}
+         publish {queue}  shop       CLIENT    → create {queue}, create {queue}  {{messaging.batch.message_count=2}}
          process {queue}  warehouse  CONSUMER  → create {queue}, create {queue}  {{messaging.batch.message_count=2}}"
     ));
     let process = rabbit.capture.span(&format!("process {queue}"));
@@ -97,7 +97,7 @@ async fn one_bad_answer_is_the_batchs_error_and_all_answers_are_given() -> Resul
          create {queue}   shop  PRODUCER
          create nobody    shop  PRODUCER
          create {queue}   shop  PRODUCER
-         publish          shop  PRODUCER  → create {queue}, create {queue}, create nobody  ✗ NO_ROUTE"
+         publish          shop  CLIENT    → create {queue}, create {queue}, create nobody  ✗ NO_ROUTE"
     ));
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! Questions and answers over direct reply-to.
 
+use std::pin::pin;
+
 use anyhow::{Context as _, Result, ensure};
-use futures_util::FutureExt as _;
+use futures_util::future::{Either, select};
 use lapin::BasicProperties;
 use lapin::options::{BasicAckOptions, BasicPublishOptions};
 use lapin::types::ShortString;
@@ -68,10 +70,10 @@ async fn the_answer_to_an_abandoned_question_is_passed_over() -> Result<()> {
     };
     {
         let asking = requester.request("".into(), queue.clone(), b"first", BasicProperties::default());
-        let mut asking = std::pin::pin!(asking.fuse());
-        let (to, id) = futures_util::select! {
-            _ = asking => anyhow::bail!("nobody has answered"),
-            question = Box::pin(bare(&mut responder)).fuse() => question?,
+        let question = bare(&mut responder);
+        let (to, id) = match select(pin!(asking), pin!(question)).await {
+            Either::Left(_) => anyhow::bail!("nobody has answered"),
+            Either::Right((question, _)) => question?,
         };
         reply(&rabbit, &to, &id, b"stale").await?;
     }

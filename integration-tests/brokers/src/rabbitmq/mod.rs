@@ -16,7 +16,7 @@ pub const RABBITMQ: Kind = Kind {
     program_variable: "TRACED_RABBITMQ_SERVER",
     // Debian's program on PATH is a wrapper that insists on the user rabbitmq: the real one comes first.
     programs: &["/usr/lib/rabbitmq/bin/rabbitmq-server", "rabbitmq-server"],
-    package: "rabbitmq-server",
+    packages: &["rabbitmq-server"],
     units: &["rabbitmq-server.service", "epmd.service", "epmd.socket"],
     port: 5672,
     ready: "Server startup complete",

@@ -1,0 +1,2 @@
+//! Throughput on a real broker.
+fn main() {}

@@ -1,0 +1,14 @@
+//! Prints how many allocations one message of each case makes, a line for each. A program of its own, since counting slows down.
+#![allow(clippy::print_stdout, reason = "its output is what it is for")]
+
+use allocation_counter::measure;
+
+fn main() {
+    for scene in benches::scenes::SCENES {
+        for case in &mut scene().cases {
+            // What is made once, such as the tracer, is there afterwards.
+            (0..3).for_each(|_| (case.run)());
+            println!("{}", measure(&mut case.run).count_total);
+        }
+    }
+}

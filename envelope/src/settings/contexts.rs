@@ -1,0 +1,64 @@
+//! How contexts travel and how spans relate to each other.
+
+use super::Settings;
+use crate::pattern::Pattern;
+use crate::{BaggagePolicy, ExistingContext, Message, Propagation, Relation, Trust};
+use std::sync::Arc;
+
+impl Settings {
+    /// Which way contexts travel. Default: both.
+    #[must_use]
+    pub fn propagation(mut self, propagation: Propagation) -> Self {
+        self.propagation = propagation;
+        self
+    }
+
+    /// What becomes of a context that a message to be sent carries already. Default: [`ExistingContext::Replace`].
+    #[must_use]
+    pub fn existing_context(mut self, policy: ExistingContext) -> Self {
+        self.existing_context = policy;
+        self
+    }
+
+    /// Whether those who write to the queue are trusted. Default: [`Trust::Trusted`].
+    #[must_use]
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trust = trust;
+        self
+    }
+
+    /// Short for [`trust`](Self::trust) with [`Trust::Untrusted`].
+    #[must_use]
+    pub fn untrusted(self) -> Self {
+        self.trust(Trust::Untrusted)
+    }
+
+    /// Which baggage crosses the queue, in both directions. Default: all of it, within the limits of the W3C.
+    #[must_use]
+    pub fn baggage(mut self, policy: BaggagePolicy) -> Self {
+        self.baggage = policy;
+        self
+    }
+
+    /// How process spans relate to the message's creation context. Default: [`Relation::Auto`].
+    #[must_use]
+    pub fn relation(mut self, relation: Relation) -> Self {
+        self.relation = relation;
+        self
+    }
+
+    /// The same for destinations whose name fits a pattern, in which `*` stands for any run of characters. The first that fits
+    /// counts; it goes before [`relation`](Self::relation).
+    #[must_use]
+    pub fn relation_for(mut self, destination: impl Into<String>, relation: Relation) -> Self {
+        self.relations.push((Pattern::new(destination), relation));
+        self
+    }
+
+    /// The same, message by message. It goes before [`relation_for`](Self::relation_for); a panic in it is the application's.
+    #[must_use]
+    pub fn relation_with(mut self, decide: impl Fn(&Message<'_>) -> Relation + Send + Sync + 'static) -> Self {
+        self.relation_hook = Some(Arc::new(decide));
+        self
+    }
+}

@@ -1,0 +1,74 @@
+//! What the application adds to spans, and which messages get none.
+
+use super::Settings;
+use crate::Message;
+use opentelemetry::KeyValue;
+use std::any::Any;
+use std::sync::Arc;
+
+impl Settings {
+    /// Which messages get spans and metrics; for the others the context passes through all the same. Default: all.
+    ///
+    /// A processed batch asks for each of its messages. Sends, pulls and settlements ask without headers.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let settings = capture.settings("shop").filter(|message| message.destination() != "heartbeats");
+    /// let telemetry = Telemetry::new("nats", &settings);
+    /// telemetry.send(Operation::new("publish", "heartbeats"), &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// capture.assert_trace("publish orders  shop  PRODUCER");
+    /// ```
+    #[must_use]
+    pub fn filter(mut self, wanted: impl Fn(&Message<'_>) -> bool + Send + Sync + 'static) -> Self {
+        self.filter = Some(Arc::new(wanted));
+        self
+    }
+
+    /// Adds attributes to create and send spans, before they start, so that samplers see them.
+    #[must_use]
+    pub fn on_send(mut self, add: impl Fn(&Message<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static) -> Self {
+        self.on_send = Some(Arc::new(add));
+        self
+    }
+
+    /// Adds attributes to process spans, before they start, so that samplers see them.
+    #[must_use]
+    pub fn on_process(mut self, add: impl Fn(&Message<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static) -> Self {
+        self.on_process = Some(Arc::new(add));
+        self
+    }
+
+    /// Names an error for `error.type`, which metrics carry too: use few names. Default: the error's type, or `_OTHER` for
+    /// `anyhow::Error`, `Box<dyn Error>` and texts.
+    ///
+    /// ```
+    /// # struct PaymentError;
+    /// # impl PaymentError { fn kind(&self) -> &'static str { "declined" } }
+    /// let settings = traced_envelope::Settings::default()
+    ///     .on_error(|error| error.downcast_ref::<PaymentError>().map(PaymentError::kind));
+    /// # let _ = settings;
+    /// ```
+    #[must_use]
+    pub fn on_error(mut self, name: impl Fn(&dyn Any) -> Option<&'static str> + Send + Sync + 'static) -> Self {
+        self.on_error = Some(Arc::new(name));
+        self
+    }
+
+    /// Headers that become span attributes `messaging.header.<name>`: names, or patterns in which `*` stands for any run of
+    /// characters, without regard to case. Default: none, since headers may hold secrets.
+    #[must_use]
+    pub fn capture_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.headers.include(names);
+        self
+    }
+
+    /// Headers that are not captured although [`capture_headers`](Self::capture_headers) names them.
+    #[must_use]
+    pub fn exclude_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.headers.exclude(names);
+        self
+    }
+}

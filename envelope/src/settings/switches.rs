@@ -1,0 +1,80 @@
+//! What is recorded, and within which limits.
+
+use super::Settings;
+use std::time::Duration;
+
+impl Settings {
+    /// Switches everything off, or on again: messages pass untouched, and nothing is allocated for them. Default: on.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let quiet = Telemetry::new("nats", &capture.settings("shop").enabled(false));
+    /// quiet.send(Operation::new("publish", "orders"), &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// assert!(capture.spans().is_empty());
+    /// ```
+    #[must_use]
+    pub fn enabled(mut self, enabled: bool) -> Self {
+        self.enabled = enabled;
+        self
+    }
+
+    /// Whether instruments count and time messages. Default: yes.
+    #[must_use]
+    pub fn metrics(mut self, on: bool) -> Self {
+        self.metrics = on;
+        self
+    }
+
+    /// Whether spans carry `messaging.message.body.size`, opt-in by the conventions. Default: no.
+    #[must_use]
+    pub fn message_sizes(mut self, on: bool) -> Self {
+        self.message_sizes = on;
+        self
+    }
+
+    /// Whether each message of a batch gets a create span of its own; without, all share the context of the one send span.
+    /// Default: yes.
+    #[must_use]
+    pub fn create_spans(mut self, on: bool) -> Self {
+        self.create_spans = on;
+        self
+    }
+
+    /// Whether a pull that brought a message makes a receive span. Default: no.
+    #[must_use]
+    pub fn receive_spans(mut self, on: bool) -> Self {
+        self.receive_spans = on;
+        self
+    }
+
+    /// Whether acknowledgements make settle spans. Default: no.
+    #[must_use]
+    pub fn settle_spans(mut self, on: bool) -> Self {
+        self.settle_spans = on;
+        self
+    }
+
+    /// From which age on [`Message::is_old`](crate::Message::is_old) says so. Default: 60 seconds.
+    #[must_use]
+    pub fn old_after(mut self, age: Duration) -> Self {
+        self.old_after = age;
+        self
+    }
+
+    /// How many spans may wait for their message's acknowledgement at a time; beyond it the oldest is ended. Default: 10 000.
+    #[must_use]
+    pub fn open_span_limit(mut self, spans: usize) -> Self {
+        self.open_span_limit = spans;
+        self
+    }
+
+    /// How long a span may wait for its message's acknowledgement; it is looked at on every call, there is no timer. Default: 30
+    /// minutes, after which RabbitMQ closes the channel of a consumer that does not acknowledge.
+    #[must_use]
+    pub fn open_span_time_limit(mut self, limit: Duration) -> Self {
+        self.open_span_time_limit = limit;
+        self
+    }
+}

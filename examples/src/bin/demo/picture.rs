@@ -1,0 +1,46 @@
+//! The traces, drawn.
+
+use std::{fs, io, path::Path};
+
+use anyhow::Context as _;
+use traced_envelope::testing::{CapturedSpan, Forest};
+use traced_rabbitmq::opentelemetry::trace::SpanKind;
+
+use crate::queues;
+
+pub(crate) fn show(forest: &Forest, svg: Option<&Path>) -> anyhow::Result<()> {
+    let waterfall = forest.waterfall().width(width()).note(note);
+    println!("\n{waterfall}\n█ a span  ░ since its message was published  ✗ an error  ⇢ a link to another span");
+    if let Some(file) = svg {
+        fs::write(file, waterfall.to_svg()).with_context(|| format!("cannot write {}", file.display()))?;
+        println!("demo: the picture is in {}", file.display());
+    }
+    Ok(())
+}
+
+/// What the demo knows about a span and the span does not say: all its channels have confirms on, so that a publish span without an
+/// error is one that the broker confirmed.
+fn note(span: &CapturedSpan) -> Option<String> {
+    let is_publish =
+        matches!(span.kind(), SpanKind::Producer | SpanKind::Client) && span.name().starts_with("publish ");
+    if !is_publish || span.is_error() {
+        return None;
+    }
+    let to = |queue| span.name().strip_prefix("publish ") == Some(queue);
+    let what = if to(queues::STOCK) {
+        "retry, "
+    } else if to(queues::DEAD) {
+        "dead letter, "
+    } else {
+        ""
+    };
+    Some(format!("{what}confirmed"))
+}
+
+/// As wide as the terminal; where there is none, wide enough for every name.
+fn width() -> usize {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
+        _ => 120,
+    }
+}
