@@ -97,7 +97,7 @@ pub use existing::Existing;
 pub use message::Message;
 pub use message_headers::MessageHeaders;
 pub use message_span::MessageSpan;
-pub use open_spans::OpenSpans;
+pub use open_spans::{OpenSpans, Ticket};
 pub use opentelemetry;
 pub use operation::{Fact, Operation, Where};
 pub use outcome::Outcome;

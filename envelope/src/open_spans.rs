@@ -1,7 +1,7 @@
 //! Spans that wait for their message's acknowledgement, of one channel.
 
 use crate::{MessageSpan, Outcome, Settings};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -31,54 +31,52 @@ pub struct OpenSpans(Arc<Registry>);
 struct Registry {
     limit: usize,
     time_limit: Duration,
-    spans: Mutex<Spans>,
+    spans: Mutex<Waiting>,
 }
 
 /// Spans by their number, and the numbers by their age: after a channel has recovered they start again, so that a low number can be
 /// younger than a high one.
 #[derive(Default)]
-struct Spans {
-    by_number: BTreeMap<u64, (Instant, MessageSpan)>,
-    /// Also of spans that have ended since, until [`Spans::tidy`] looks.
-    by_age: VecDeque<(Instant, u64)>,
+struct Waiting {
+    by_number: BTreeMap<u64, Entry>,
+    by_age: BTreeMap<Ticket, u64>,
+    inserted: u64,
 }
+
+struct Entry {
+    since: Instant,
+    ticket: Ticket,
+    span: MessageSpan,
+}
+
+/// Which of the spans that had the same number one after the other is meant; see [`OpenSpans::insert`].
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Ticket(u64);
 
 type Taken = Vec<MessageSpan>;
 
-impl Spans {
-    fn insert(&mut self, number: u64, span: MessageSpan) -> Option<MessageSpan> {
-        let now = Instant::now();
-        self.tidy();
-        self.by_age.push_back((now, number));
-        self.by_number.insert(number, (now, span)).map(|(_, span)| span)
+impl Waiting {
+    /// The span that had the number before comes back.
+    fn insert(&mut self, number: u64, span: MessageSpan) -> (Ticket, Option<MessageSpan>) {
+        let before = self.remove(number);
+        self.inserted += 1;
+        let ticket = Ticket(self.inserted);
+        self.by_age.insert(ticket, number);
+        self.by_number.insert(number, Entry { since: Instant::now(), ticket, span });
+        (ticket, before)
+    }
+
+    fn remove(&mut self, number: u64) -> Option<MessageSpan> {
+        let entry = self.by_number.remove(&number)?;
+        self.by_age.remove(&entry.ticket);
+        Some(entry.span)
     }
 
     /// The oldest one, if it is at least this old.
-    fn take_oldest(&mut self, age: Duration) -> Option<MessageSpan> {
-        while let Some((since, number)) = self.by_age.front().copied() {
-            if self.is_open(since, number) {
-                if since.elapsed() < age {
-                    return None;
-                }
-                self.by_age.pop_front();
-                return self.by_number.remove(&number).map(|(_, span)| span);
-            }
-            self.by_age.pop_front();
-        }
-        None
-    }
-
-    fn is_open(&self, since: Instant, number: u64) -> bool {
-        self.by_number.get(&number).is_some_and(|(of, _)| *of == since)
-    }
-
-    /// Forgets the ages of spans that have ended, once they are more than those that are open: each is looked at a bounded number of
-    /// times.
-    fn tidy(&mut self) {
-        if self.by_age.len() > 2 * self.by_number.len() + 16 {
-            let by_number = &self.by_number;
-            self.by_age.retain(|(since, number)| by_number.get(number).is_some_and(|(of, _)| of == since));
-        }
+    fn remove_oldest(&mut self, age: Duration) -> Option<MessageSpan> {
+        let (_, number) = self.by_age.first_key_value()?;
+        let old_enough = self.by_number.get(number).is_some_and(|entry| entry.since.elapsed() >= age);
+        if old_enough { self.remove(*number) } else { None }
     }
 }
 
@@ -107,32 +105,59 @@ impl OpenSpans {
     }
 
     /// Adds a span. One that has the number already is ended as cancelled: after a channel has recovered its numbers start again, and
-    /// what was not acknowledged before is delivered again.
-    pub fn insert(&self, number: u64, span: MessageSpan) {
+    /// what was not acknowledged before is delivered again. With the ticket, [`end_only`](Self::end_only) tells the two apart.
+    pub fn insert(&self, number: u64, span: MessageSpan) -> Ticket {
+        let mut given = Ticket(0);
         self.change(
-            |spans| {
-                let mut taken: Taken = spans.insert(number, span).into_iter().collect();
-                while spans.by_number.len() > self.0.limit {
-                    taken.extend(spans.take_oldest(Duration::ZERO));
+            |waiting| {
+                let (ticket, before) = waiting.insert(number, span);
+                given = ticket;
+                let mut taken: Taken = before.into_iter().collect();
+                while waiting.by_number.len() > self.0.limit {
+                    taken.extend(waiting.remove_oldest(Duration::ZERO));
                 }
                 taken
             },
             &Outcome::cancelled(),
         );
+        given
     }
 
-    /// Ends one; nothing happens if it has ended already.
+    /// Ends the one that has the number; nothing happens if it has ended already.
     pub fn end(&self, number: u64, outcome: &Outcome) {
-        self.change(|spans| spans.by_number.remove(&number).map(|(_, span)| span).into_iter().collect(), outcome);
+        self.change(|waiting| waiting.remove(number).into_iter().collect(), outcome);
+    }
+
+    /// Ends the one that was given this ticket; nothing happens if it has ended already, also when another one has its number now.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let open = OpenSpans::new(&Settings::default());
+    /// let start = || telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let (before, after) = (open.insert(1, start()), open.insert(1, start()));
+    /// open.end_only(1, before, &Outcome::Ok);
+    /// assert_eq!(open.len(), 1);
+    /// open.end_only(1, after, &Outcome::Ok);
+    /// assert!(open.is_empty());
+    /// ```
+    pub fn end_only(&self, number: u64, ticket: Ticket, outcome: &Outcome) {
+        self.change(
+            |waiting| {
+                let same = waiting.by_number.get(&number).is_some_and(|entry| entry.ticket == ticket);
+                same.then(|| waiting.remove(number)).flatten().into_iter().collect()
+            },
+            outcome,
+        );
     }
 
     /// Ends all up to and including this one: an acknowledgement of `multiple` messages.
     pub fn end_through(&self, number: u64, outcome: &Outcome) {
         self.change(
-            |spans| {
-                let spans = &mut spans.by_number;
-                let later = number.checked_add(1).map_or_else(BTreeMap::new, |next| spans.split_off(&next));
-                std::mem::replace(spans, later).into_values().map(|(_, span)| span).collect()
+            |waiting| {
+                let numbers: Vec<u64> = waiting.by_number.range(..=number).map(|(number, _)| *number).collect();
+                numbers.into_iter().filter_map(|number| waiting.remove(number)).collect()
             },
             outcome,
         );
@@ -144,11 +169,11 @@ impl OpenSpans {
     }
 
     /// Takes spans out and ends them outside the lock, since exporters may take their time.
-    fn change(&self, take: impl FnOnce(&mut Spans) -> Taken, outcome: &Outcome) {
-        let mut spans = self.0.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = take(&mut spans);
-        let expired: Taken = std::iter::from_fn(|| spans.take_oldest(self.0.time_limit)).collect();
-        drop(spans);
+    fn change(&self, take: impl FnOnce(&mut Waiting) -> Taken, outcome: &Outcome) {
+        let mut waiting = self.0.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = take(&mut waiting);
+        let expired: Taken = std::iter::from_fn(|| waiting.remove_oldest(self.0.time_limit)).collect();
+        drop(waiting);
         for mut span in taken {
             span.finish(outcome);
         }
@@ -160,8 +185,8 @@ impl OpenSpans {
 
 impl fmt::Debug for OpenSpans {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let spans = self.0.spans.lock().unwrap_or_else(PoisonError::into_inner);
-        formatter.debug_struct("OpenSpans").field("numbers", &spans.by_number.keys()).finish()
+        let waiting = self.0.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        formatter.debug_struct("OpenSpans").field("numbers", &waiting.by_number.keys()).finish()
     }
 }
 
@@ -183,19 +208,5 @@ mod tests {
         }
         open.end_through(2, &Outcome::Ok);
         assert!(open.is_empty(), "900 was the oldest: {open:?}");
-    }
-
-    #[test]
-    fn ages_of_spans_that_have_ended_are_forgotten() {
-        let telemetry = Telemetry::new("nats", &Settings::default());
-        let open = OpenSpans::new(&Settings::default());
-        let process = || telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
-        open.insert(0, process()); // never acknowledged
-        for number in 1..1000 {
-            open.insert(number, process());
-            open.end(number, &Outcome::Ok);
-        }
-        assert!(open.0.spans.lock().unwrap().by_age.len() < 32);
-        assert_eq!(open.len(), 1);
     }
 }

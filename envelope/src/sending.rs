@@ -193,7 +193,8 @@ impl Telemetry {
 }
 
 impl MessageSpan {
-    /// Writes the span's context into one more message: for a batch whose messages have no create spans of their own.
+    /// Writes the span's context into one more message: for a batch whose messages have no create spans of their own. A context that
+    /// the message carries already is taken away first, which takes a carrier that knows an empty value as "remove this header".
     ///
     /// ```
     /// use opentelemetry::propagation::Extractor;
@@ -210,6 +211,10 @@ impl MessageSpan {
         if let Some((context, telemetry)) = self.context.as_ref().zip(self.telemetry())
             && telemetry.settings.propagation.injects()
         {
+            // An older `tracestate` beside the new `traceparent` would be read as belonging to it.
+            if context.span().span_context().is_valid() {
+                telemetry.propagators.clear(headers);
+            }
             telemetry.propagators.inject(context, headers, &telemetry.settings.baggage);
         }
     }

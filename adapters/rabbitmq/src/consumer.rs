@@ -133,7 +133,8 @@ impl TracedConsumer {
     }
 
     /// Calls a closure with each message, as [`Consumer::set_delegate`] does: on lapin's executor, concurrently. `None` says that the
-    /// consumer was cancelled.
+    /// broker cancelled the consumer; of a cancellation that the application asked for lapin tells nobody. With `futures::StreamExt` in
+    /// scope, name it `TracedConsumer::for_each`: the trait's method of that name would be taken.
     ///
     /// ```no_run
     /// use lapin::Consumer;

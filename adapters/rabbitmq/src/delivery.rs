@@ -111,8 +111,9 @@ impl TracedDelivery {
     }
 
     /// [`process`](Self::process), and settles the message: `Ok` acknowledges it; `Err` rejects it by `basic.nack`, without requeueing it
-    /// unless [`TracedConsumer::requeue_on_error`](crate::TracedConsumer::requeue_on_error) says so. The handler must not settle it
-    /// itself.
+    /// unless [`TracedConsumer::requeue_on_error`](crate::TracedConsumer::requeue_on_error) says so. Where nothing is to be acknowledged
+    /// ([`TracedConsumer::no_ack`](crate::TracedConsumer::no_ack), a pull with `no_ack`, a reply) nothing is sent. The handler must not
+    /// settle the message itself.
     ///
     /// # Errors
     ///
@@ -131,6 +132,10 @@ impl TracedDelivery {
         self.process(async move |delivery: Delivery| {
             let (acker, settlement) = (delivery.acker.clone(), source.settlement(&delivery));
             let result = handler(delivery).await;
+            if source.no_ack {
+                // The broker closes a channel on an acknowledgement that it does not wait for.
+                return result;
+            }
             if result.is_ok() {
                 settlement.run("ack", acker.ack(BasicAckOptions::default())).await?;
             } else {

@@ -9,7 +9,7 @@ use opentelemetry::Context;
 use opentelemetry::context::FutureExt;
 use std::future::Future;
 use std::sync::Arc;
-use traced_envelope::{MessageSpan, Outcome};
+use traced_envelope::{MessageSpan, Outcome, Ticket};
 
 /// A delivery that is being processed: its span ends when it is acknowledged, rejected, or dropped.
 ///
@@ -43,14 +43,16 @@ pub struct OpenDelivery {
     delivery: Delivery,
     source: Arc<Source>,
     context: Context,
+    /// After a recovered connection, another delivery has the same tag.
+    ticket: Ticket,
     left_open: bool,
 }
 
 impl OpenDelivery {
     pub(crate) fn new(delivery: Delivery, source: Arc<Source>, span: MessageSpan) -> Self {
         let context = span.context().into_owned();
-        source.open.insert(delivery.delivery_tag, span);
-        Self { delivery, source, context, left_open: false }
+        let ticket = source.open.insert(delivery.delivery_tag, span);
+        Self { delivery, source, context, ticket, left_open: false }
     }
 
     /// lapin's delivery.
@@ -116,7 +118,7 @@ impl OpenDelivery {
         if multiple && matches!(sent, Ok(true)) {
             self.source.open.end_through(self.delivery.delivery_tag, &outcome);
         } else {
-            self.source.open.end(self.delivery.delivery_tag, &outcome);
+            self.source.open.end_only(self.delivery.delivery_tag, self.ticket, &outcome);
         }
         sent
     }
@@ -126,7 +128,7 @@ impl Drop for OpenDelivery {
     fn drop(&mut self) {
         if !self.left_open {
             let outcome = if self.source.no_ack { Outcome::Ok } else { Outcome::cancelled() };
-            self.source.open.end(self.delivery.delivery_tag, &outcome);
+            self.source.open.end_only(self.delivery.delivery_tag, self.ticket, &outcome);
         }
     }
 }
