@@ -24,7 +24,7 @@ struct Entry {
 
 impl Entry {
     fn is(&self, operation: &'static str, parts: &[&str]) -> bool {
-        self.operation == operation
+        (std::ptr::eq(self.operation, operation) || self.operation == operation)
             && self.parts.len() == parts.len()
             && self.parts.iter().zip(parts).all(|(own, other)| &**own == *other)
     }
@@ -63,7 +63,7 @@ impl Destinations {
     }
 }
 
-/// Fx is twice as fast as SipHash here. Whoever makes names collide gains a slower look-up among at most [`LIMIT`] entries.
+/// Fx is twice as fast as `SipHash` here. Whoever makes names collide gains a slower look-up among at most [`LIMIT`] entries.
 fn hash<'a>(operation: &str, parts: impl Iterator<Item = &'a str>) -> u64 {
     let mut hasher = FxHasher::default();
     hasher.write(operation.as_bytes());

@@ -64,7 +64,9 @@ impl Telemetry {
         let linked = if settings.trust == Trust::UntrustedUnlinked { [None, None] } else { links };
         // One in most cases: a vector that grows starts with room for four.
         let mut links = Vec::with_capacity(linked.iter().flatten().count());
-        links.extend(linked.into_iter().flatten().map(|linked| Link::with_context(linked.clone())));
+        for linked in linked.into_iter().flatten() {
+            links.push(Link::with_context(linked.clone()));
+        }
 
         let mut attributes = inner.attributes(&operation, OperationType::Process, &destination, age);
         settings.headers.capture(headers, &mut attributes);

@@ -48,6 +48,7 @@ pub struct Telemetry {
 pub(crate) struct Inner {
     system: &'static str,
     pub(crate) settings: Settings,
+    #[cfg(feature = "logs")]
     pub(crate) scope: InstrumentationScope,
     pub(crate) tracer: TracerSource,
     pub(crate) instruments: InstrumentSource,
@@ -84,14 +85,15 @@ impl Telemetry {
         Self {
             inner: Arc::new(Inner {
                 system,
+                #[cfg(feature = "logs")]
+                scope: scope.clone(),
                 tracer: TracerSource::new(settings.tracer_provider.clone(), scope.clone()),
-                instruments: InstrumentSource::new(settings.meter_provider.clone(), scope.clone()),
+                instruments: InstrumentSource::new(settings.meter_provider.clone(), scope),
                 propagators: Propagators::new(settings.propagator.clone()),
                 destinations: Destinations::default(),
                 watch: SdkWatch::default(),
                 made_in: Context::map_current(|context| context.span().span_context().clone()),
                 headers_repeat: false,
-                scope,
                 settings,
             }),
         }
