@@ -16,21 +16,19 @@ use std::hint::black_box;
 pub(crate) fn publish(exchange: &str, routing_key: &str, properties: BasicProperties) {
     let tracer = global::tracer("shop");
     let destination = format!("{exchange}:{routing_key}");
-    let mut attributes = vec![
+    let name = format!("publish {destination}");
+    let mut attributes = Vec::with_capacity(6);
+    attributes.extend([
         KeyValue::new("messaging.system", "rabbitmq"),
         KeyValue::new("messaging.operation.name", "publish"),
         KeyValue::new("messaging.operation.type", "send"),
         KeyValue::new("messaging.rabbitmq.destination.routing_key", routing_key.to_owned()),
-        KeyValue::new("messaging.destination.name", destination.clone()),
-    ];
+        KeyValue::new("messaging.destination.name", destination),
+    ]);
     if let Some(id) = properties.message_id() {
         attributes.push(KeyValue::new("messaging.message.id", id.to_string()));
     }
-    let span = tracer
-        .span_builder(format!("publish {destination}"))
-        .with_kind(SpanKind::Producer)
-        .with_attributes(attributes)
-        .start(&tracer);
+    let span = tracer.span_builder(name).with_kind(SpanKind::Producer).with_attributes(attributes).start(&tracer);
     let context = Context::current_with_span(span);
     let mut headers = properties.headers().clone().unwrap_or_default();
     global::get_text_map_propagator(|propagator| {
@@ -51,10 +49,8 @@ pub(crate) fn consume(queue: &str, delivery: &Delivery) {
     let tracer = global::tracer("warehouse");
     let (exchange, routing_key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
     let destination = format!("{exchange}:{routing_key}:{queue}");
-    let mut builder = tracer
-        .span_builder(format!("process {destination}"))
-        .with_kind(SpanKind::Consumer)
-        .with_attributes(vec![
+    let mut builder =
+        tracer.span_builder(format!("process {destination}")).with_kind(SpanKind::Consumer).with_attributes(vec![
             KeyValue::new("messaging.system", "rabbitmq"),
             KeyValue::new("messaging.operation.name", "process"),
             KeyValue::new("messaging.operation.type", "process"),
@@ -87,16 +83,16 @@ pub(crate) fn floor<T: Tracer>(tracer: &T, propagator: &dyn TextMapPropagator)
 where
     T::Span: Send + Sync + 'static,
 {
-    let span = tracer.build(tracer.span_builder("publish orders:order.created").with_kind(SpanKind::Producer).with_attributes(
-        vec![
+    let span = tracer.build(
+        tracer.span_builder("publish orders:order.created").with_kind(SpanKind::Producer).with_attributes(vec![
             KeyValue::new("messaging.system", "rabbitmq"),
             KeyValue::new("messaging.operation.name", "publish"),
             KeyValue::new("messaging.operation.type", "send"),
             KeyValue::new("messaging.rabbitmq.destination.routing_key", "order.created"),
             KeyValue::new("messaging.destination.name", "orders:order.created"),
             KeyValue::new("messaging.message.id", crate::scenes::MESSAGE_ID),
-        ],
-    ));
+        ]),
+    );
     let context = Context::current_with_span(span);
     let mut headers = HashMap::new();
     propagator.inject_context(&context, &mut headers);
@@ -114,8 +110,10 @@ pub(crate) fn floor_of_consumer<T: Tracer>(
     T::Span: Send + Sync + 'static,
 {
     let parent = propagator.extract_with_context(&Context::new(), headers);
-    let builder =
-        tracer.span_builder("process orders:order.created:inventory").with_kind(SpanKind::Consumer).with_attributes(vec![
+    let builder = tracer
+        .span_builder("process orders:order.created:inventory")
+        .with_kind(SpanKind::Consumer)
+        .with_attributes(vec![
             KeyValue::new("messaging.system", "rabbitmq"),
             KeyValue::new("messaging.operation.name", "process"),
             KeyValue::new("messaging.operation.type", "process"),

@@ -17,7 +17,7 @@ mod by_hand;
 pub mod callgrind;
 mod carriers;
 pub mod scenes;
-mod sdk;
+pub mod sdk;
 pub mod table;
 pub mod times;
 mod traced;

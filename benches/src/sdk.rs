@@ -22,11 +22,11 @@ pub enum Sdk {
 
 impl Sdk {
     /// Makes the process such.
-    pub(crate) fn install(self) {
+    pub fn install(self) {
         match self {
-            Self::Absent => drop(global::set_tracer_provider(NoopTracerProvider::new())),
-            Self::Unsampled => drop(global::set_tracer_provider(provider(Sampler::AlwaysOff))),
-            Self::Sampled => drop(global::set_tracer_provider(provider(Sampler::AlwaysOn))),
+            Self::Absent => global::set_tracer_provider(NoopTracerProvider::new()),
+            Self::Unsampled => global::set_tracer_provider(provider(Sampler::AlwaysOff)),
+            Self::Sampled => global::set_tracer_provider(provider(Sampler::AlwaysOn)),
         }
         global::set_text_map_propagator(stock_propagator());
         global::set_meter_provider(SdkMeterProvider::builder().with_reader(ManualReader::builder().build()).build());
@@ -35,10 +35,7 @@ impl Sdk {
 
 /// The SDK's own, as everyone installs them.
 pub(crate) fn stock_propagator() -> TextMapCompositePropagator {
-    TextMapCompositePropagator::new(vec![
-        Box::new(TraceContextPropagator::new()),
-        Box::new(BaggagePropagator::new()),
-    ])
+    TextMapCompositePropagator::new(vec![Box::new(TraceContextPropagator::new()), Box::new(BaggagePropagator::new())])
 }
 
 /// One that records all spans.

@@ -121,6 +121,7 @@ impl From<Fact<'_>> for Value {
 
 impl<'a> Operation<'a> {
     /// An operation of this name (`publish`, `process`, `ack`, ...) at this destination.
+    #[inline]
     #[must_use]
     pub fn new(name: &'static str, destination: impl Into<Where<'a>>) -> Self {
         Self {
@@ -142,12 +143,14 @@ impl<'a> Operation<'a> {
     }
 
     /// The operation's name.
+    #[inline]
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
     }
 
     /// The message's id.
+    #[inline]
     #[must_use]
     pub fn message_id(mut self, id: impl Into<Option<&'a str>>) -> Self {
         self.message_id = id.into();
@@ -155,6 +158,7 @@ impl<'a> Operation<'a> {
     }
 
     /// The conversation that the message belongs to: AMQP's correlation id.
+    #[inline]
     #[must_use]
     pub fn conversation_id(mut self, id: impl Into<Option<&'a str>>) -> Self {
         self.conversation_id = id.into();
@@ -162,6 +166,7 @@ impl<'a> Operation<'a> {
     }
 
     /// The partition.
+    #[inline]
     #[must_use]
     pub fn partition(mut self, partition: i32) -> Self {
         self.partition = Some(partition);
@@ -169,6 +174,7 @@ impl<'a> Operation<'a> {
     }
 
     /// How many messages the operation handles at once; only for calls that could handle several.
+    #[inline]
     #[must_use]
     pub fn batch(mut self, messages: usize) -> Self {
         self.batch = Some(messages);
@@ -176,6 +182,7 @@ impl<'a> Operation<'a> {
     }
 
     /// The payload's size in bytes; written when [`Settings::message_sizes`](crate::Settings::message_sizes) asks for it.
+    #[inline]
     #[must_use]
     pub fn body_size(mut self, bytes: usize) -> Self {
         self.body_size = Some(bytes);
@@ -183,6 +190,7 @@ impl<'a> Operation<'a> {
     }
 
     /// Which attempt at the message this is: 1 for the first.
+    #[inline]
     #[must_use]
     pub fn attempt(mut self, attempt: impl Into<Option<u32>>) -> Self {
         self.attempt = attempt.into();
@@ -190,6 +198,7 @@ impl<'a> Operation<'a> {
     }
 
     /// Whether the broker says that it has delivered the message before.
+    #[inline]
     #[must_use]
     pub fn redelivered(mut self, redelivered: bool) -> Self {
         self.redelivered = redelivered;
@@ -198,6 +207,7 @@ impl<'a> Operation<'a> {
 
     /// The message was asked for by a single pull, not delivered to a consumer's loop: a span that is active is then the parent under
     /// [`Relation::Auto`](crate::Relation::Auto).
+    #[inline]
     #[must_use]
     pub fn pulled(mut self, pulled: bool) -> Self {
         self.pulled = pulled;
@@ -206,6 +216,7 @@ impl<'a> Operation<'a> {
 
     /// When the message was handed to the broker, by a clock with a resolution of milliseconds or better; a time in the future counts
     /// as now.
+    #[inline]
     #[must_use]
     pub fn sent_at(mut self, time: impl Into<Option<SystemTime>>) -> Self {
         self.sent_at = time.into();
@@ -213,6 +224,7 @@ impl<'a> Operation<'a> {
     }
 
     /// The context that the message carries already, as [`Telemetry::existing`](crate::Telemetry::existing) found it.
+    #[inline]
     #[must_use]
     pub fn existing(mut self, existing: Existing) -> Self {
         self.existing = existing;
@@ -220,6 +232,7 @@ impl<'a> Operation<'a> {
     }
 
     /// Leaves the existing context on the message whatever the settings say: for functions that send a consumed message on.
+    #[inline]
     #[must_use]
     pub fn keep_existing(mut self) -> Self {
         self.keep_existing = true;
@@ -227,6 +240,7 @@ impl<'a> Operation<'a> {
     }
 
     /// An attribute of this one message, such as a delivery tag or an offset; those beyond the third are left out.
+    #[inline]
     #[must_use]
     pub fn attribute(mut self, name: &'a Name, value: impl Into<Fact<'a>>) -> Self {
         if let Some(free) = self.attributes.iter_mut().find(|slot| slot.is_none()) {

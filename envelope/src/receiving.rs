@@ -63,7 +63,11 @@ impl Telemetry {
             pulled: operation.pulled,
         });
         let linked = if settings.trust == Trust::UntrustedUnlinked { [None, None] } else { links };
-        let links: Vec<Link> = linked.into_iter().flatten().cloned().map(Link::with_context).collect();
+        // One in most cases: a vector that grows starts with room for four.
+        let mut links = Vec::with_capacity(linked.iter().flatten().count());
+        for linked in linked.into_iter().flatten() {
+            links.push(Link::with_context(linked.clone()));
+        }
 
         let mut attributes = inner.attributes(&operation, OperationType::Process, &destination, age);
         settings.headers.capture(headers, &mut attributes);

@@ -117,6 +117,18 @@ impl Telemetry {
         &self.inner.settings
     }
 
+    /// Whether anything is done at all: where [`Settings::enabled`] says no, an adapter need not even look at a message.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// assert!(!Telemetry::new("nats", &Settings::default().enabled(false)).is_enabled());
+    /// ```
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        self.inner.settings.enabled
+    }
+
     /// Whether spans are made, or no SDK was seen so far: the first thing to look at when no span appears. An SDK that was seen counts
     /// as [`Status::Active`] also after it was shut down.
     ///

@@ -18,6 +18,10 @@ pub(crate) fn attempt(delivery: &Delivery, queue: &str) -> u32 {
     let redelivered = u32::from(delivery.redelivered);
     let Some(headers) = delivery.properties.headers() else { return 1 + redelivered };
     let table = headers.inner();
+    // Hardly any message has one of them: one pass tells, where each look-up would cost as much.
+    if !table.keys().any(|key| key.as_str().starts_with(['x', 'X'])) {
+        return 1 + redelivered;
+    }
     let counted = table.get("x-delivery-count").and_then(number).unwrap_or(0);
     let dead = match table.get("x-death") {
         Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice().iter().map(|death| failures(death, queue)).sum(),

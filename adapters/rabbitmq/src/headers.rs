@@ -25,7 +25,6 @@ pub struct HeaderInjector<'a>(pub &'a mut FieldTable);
 
 impl Injector for HeaderInjector<'_> {
     fn set(&mut self, name: &str, value: String) {
-        let Ok(key) = ShortString::try_new(name) else { return };
         let remove = |key: &ShortString| {
             let key = key.as_str();
             key.eq_ignore_ascii_case(name) && (value.is_empty() || key != name)
@@ -35,7 +34,9 @@ impl Injector for HeaderInjector<'_> {
             let kept = self.0.inner().iter().filter(|(key, _)| !remove(key));
             *self.0 = kept.map(|(key, value)| (key.clone(), value.clone())).collect::<BTreeMap<_, _>>().into();
         }
-        if !value.is_empty() {
+        if !value.is_empty()
+            && let Ok(key) = ShortString::try_new(name)
+        {
             self.0.insert(key, AMQPValue::LongString(value.into_bytes().into()));
         }
     }
@@ -63,10 +64,20 @@ pub struct HeaderExtractor<'a>(pub &'a FieldTable);
 impl Extractor for HeaderExtractor<'_> {
     fn get(&self, name: &str) -> Option<&str> {
         let table = self.0.inner();
-        table.get(name).and_then(text).or_else(|| {
-            let same = |key: &ShortString| key.as_str().eq_ignore_ascii_case(name);
-            table.iter().filter(|(key, _)| same(key)).find_map(|(_, value)| text(value))
-        })
+        let mut other_case = None;
+        // One pass: most names that are asked for are not there, and a look-up in the table would only come on top.
+        for (key, value) in table {
+            let key = key.as_str();
+            if key == name {
+                match text(value) {
+                    None => {}
+                    exact => return exact,
+                }
+            } else if other_case.is_none() && key.eq_ignore_ascii_case(name) {
+                other_case = text(value);
+            }
+        }
+        other_case
     }
 
     fn keys(&self) -> Vec<&str> {

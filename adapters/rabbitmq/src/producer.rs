@@ -146,14 +146,18 @@ impl TracedProducer {
     /// written the properties stay as they are.
     pub(crate) fn inject(
         &self,
-        mut operation: Operation<'_>,
+        operation: Operation<'_>,
         payload: &[u8],
         properties: BasicProperties,
         start: impl FnOnce(Operation<'_>, &mut HeaderInjector<'_>) -> MessageSpan,
     ) -> (MessageSpan, BasicProperties) {
-        let text = |text: &'_ Option<ShortString>| text.as_ref().map(|text| text.as_str().to_owned());
-        let (message_id, correlation_id) = (text(properties.message_id()), text(properties.correlation_id()));
-        operation = operation.body_size(payload.len());
+        if !self.telemetry.is_enabled() {
+            return (start(operation, &mut HeaderInjector(&mut FieldTable::default())), properties);
+        }
+        let mut operation = operation
+            .body_size(payload.len())
+            .message_id(properties.message_id().as_ref().map(ShortString::as_str))
+            .conversation_id(properties.correlation_id().as_ref().map(ShortString::as_str));
         let mut headers = match properties.headers() {
             Some(headers) => {
                 operation = operation.existing(self.telemetry.existing(&HeaderExtractor(headers)));
@@ -161,7 +165,6 @@ impl TracedProducer {
             }
             None => FieldTable::default(),
         };
-        let operation = operation.message_id(message_id.as_deref()).conversation_id(correlation_id.as_deref());
         let span = start(operation, &mut HeaderInjector(&mut headers));
         let untouched = headers.inner().is_empty() && properties.headers().is_none();
         (span, if untouched { properties } else { properties.with_headers(headers) })

@@ -40,6 +40,9 @@ impl Source {
     }
 
     pub(crate) fn process(&self, delivery: &Delivery) -> MessageSpan {
+        if !self.telemetry.is_enabled() {
+            return MessageSpan::off();
+        }
         let destination = self.destination(delivery);
         let properties = &delivery.properties;
         let none = FieldTable::default();

@@ -236,7 +236,7 @@ fn read_trace(extractor: &dyn Extractor, repeats: bool) -> (SpanContext, Option<
 
 fn read_traceparent<'a>(headers: impl Iterator<Item = &'a str>) -> Result<SpanContext, Finding> {
     let mut found = Err(Finding::Absent);
-    for header in headers.filter(|header| !super::trim_ows(header).is_empty()) {
+    for header in headers.filter(|header| !header.bytes().all(|byte| matches!(byte, b' ' | b'\t'))) {
         match (parse_traceparent(header.as_bytes()), &found) {
             (Some(context), Ok(other)) if context != *other => return Err(Finding::Conflicting),
             (Some(context), _) => found = Ok(context),
