@@ -98,8 +98,10 @@ impl PreparedDestination {
         let relation = settings.relations.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| *it);
         let given = settings.templates.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| it.clone());
         let template = given.or(template).filter(|template| !template.is_empty());
+        // Names that were made up come and go: what is interned stays for ever.
+        let lasting = listed && !anonymous && !temporary;
         let keep = |text: String| -> StringValue {
-            if listed {
+            if lasting {
                 intern(text).map_or_else(|text| Arc::<str>::from(text).into(), Into::into)
             } else {
                 Arc::<str>::from(text).into()

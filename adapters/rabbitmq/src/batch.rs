@@ -75,10 +75,7 @@ impl TracedProducer {
         }
         let mut created = Vec::with_capacity(messages.len());
         for message in messages {
-            let (exchange, routing_key) = (message.exchange.as_str(), message.routing_key.as_str());
-            let destination = self.telemetry().prepared("create", &[exchange, routing_key], |_| {
-                crate::destination::of_producer(exchange, routing_key)
-            });
+            let destination = self.prepared("create", message.exchange.as_str(), message.routing_key.as_str());
             let properties = std::mem::take(&mut message.properties);
             let operation = Operation::new("create", &destination);
             let (span, properties) = self.inject(operation, message.payload, properties, |operation, headers| {

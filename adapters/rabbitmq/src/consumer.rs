@@ -114,7 +114,7 @@ impl TracedConsumer {
 
     /// [`Consumer::set_delegate`], with each message's call inside its process span. The delegate is lapin's: a type, or a closure that
     /// takes a [`DeliveryResult`]. It returns nothing, so that its span has no error unless it panics or is dropped; to say how it
-    /// ended, use [`for_each`](Self::for_each).
+    /// ended, use [`set_handler`](Self::set_handler).
     ///
     /// ```no_run
     /// use lapin::{Consumer, message::DeliveryResult, options::BasicAckOptions};
@@ -133,22 +133,21 @@ impl TracedConsumer {
     }
 
     /// Calls a closure with each message, as [`Consumer::set_delegate`] does: on lapin's executor, concurrently. `None` says that the
-    /// broker cancelled the consumer; of a cancellation that the application asked for lapin tells nobody. With `futures::StreamExt` in
-    /// scope, name it `TracedConsumer::for_each`: the trait's method of that name would be taken.
+    /// broker cancelled the consumer; of a cancellation that the application asked for lapin tells nobody.
     ///
     /// ```no_run
     /// use lapin::Consumer;
     /// use traced_rabbitmq::TracedConsumer;
     ///
     /// # fn example(consumer: Consumer) {
-    /// TracedConsumer::new(consumer).for_each(async |delivery| {
+    /// TracedConsumer::new(consumer).set_handler(async |delivery| {
     ///     if let Ok(Some(delivery)) = delivery {
     ///         delivery.process_and_settle(async |_| Ok::<_, lapin::Error>(())).await.ok();
     ///     }
     /// });
     /// # }
     /// ```
-    pub fn for_each<H, F>(&self, handler: H)
+    pub fn set_handler<H, F>(&self, handler: H)
     where
         H: Fn(lapin::Result<Option<TracedDelivery>>) -> F + Send + Sync + 'static,
         F: Future<Output = ()> + Send + 'static,

@@ -5,7 +5,7 @@ use crate::{HeaderExtractor, HeaderInjector, destination, error};
 use lapin::options::BasicPublishOptions;
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel};
-use traced_envelope::{MessageSpan, Operation, PreparedDestination, Settings, Status, Telemetry};
+use traced_envelope::{MessageSpan, Operation, PreparedDestination, Settings, Status, Telemetry, is_anonymous};
 
 /// A channel that publishes with a span for each message, whose context travels in the message's headers.
 ///
@@ -90,7 +90,7 @@ impl TracedProducer {
         payload: &[u8],
         properties: BasicProperties,
     ) -> lapin::Result<TracedConfirm> {
-        let destination = self.prepared(exchange.as_str(), routing_key.as_str());
+        let destination = self.prepared("publish", exchange.as_str(), routing_key.as_str());
         self.publish_to(&destination, exchange, routing_key, options, payload, properties).await
     }
 
@@ -110,13 +110,17 @@ impl TracedProducer {
     /// ```
     #[must_use]
     pub fn destination(&self, exchange: ShortString, routing_key: ShortString) -> TracedDestination {
-        let prepared = self.prepared(exchange.as_str(), routing_key.as_str());
+        let prepared = self.prepared("publish", exchange.as_str(), routing_key.as_str());
         TracedDestination { producer: self.clone(), exchange, routing_key, prepared }
     }
 
-    pub(crate) fn prepared(&self, exchange: &str, routing_key: &str) -> PreparedDestination {
-        self.telemetry
-            .prepared("publish", &[exchange, routing_key], |_| destination::of_producer(exchange, routing_key))
+    pub(crate) fn prepared(&self, operation: &'static str, exchange: &str, routing_key: &str) -> PreparedDestination {
+        let describe = || destination::of_producer(exchange, routing_key);
+        if is_anonymous(routing_key) {
+            // The queue of one requester: many of them would take the place of the destinations that last.
+            return self.telemetry.prepare(operation, describe());
+        }
+        self.telemetry.prepared(operation, &[exchange, routing_key], |_| describe())
     }
 
     async fn publish_to(

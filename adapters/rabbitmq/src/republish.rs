@@ -2,11 +2,12 @@
 
 use crate::attempt::ATTEMPT_HEADER;
 use crate::{HeaderInjector, TracedProducer};
+use lapin::Confirmation;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicPublishOptions};
 use lapin::types::ShortString;
-use lapin::{BasicProperties, Confirmation};
 use opentelemetry::propagation::Injector;
+use std::io;
 use traced_envelope::Operation;
 
 impl TracedProducer {
@@ -17,8 +18,9 @@ impl TracedProducer {
     /// The span is of kind CLIENT, below the current one (inside a handler: its process span), and links the creation context. Where the
     /// message carries no context, it gets the span's.
     ///
-    /// The copy is published as `mandatory`: if it comes back as unroutable, or is answered by `nack`, the original is not acknowledged,
-    /// and the answer says so. On a channel without publisher confirms nobody answers, and the original is acknowledged at once.
+    /// The copy is published as `mandatory`, so that one that no queue takes comes back. On a channel without publisher confirms nobody
+    /// answers, and the original is acknowledged at once. The header `x-attempt` of [`retry`](Self::retry) stays behind: the next queue
+    /// counts its own attempts.
     ///
     /// ```no_run
     /// use lapin::message::Delivery;
@@ -34,7 +36,9 @@ impl TracedProducer {
     ///
     /// # Errors
     ///
-    /// lapin's own, of publishing or of acknowledging; the original is then not acknowledged, and the broker delivers it again.
+    /// lapin's own, of publishing or of acknowledging. A copy that came back as unroutable is the protocol error that the broker gave as
+    /// its reason, such as `NO_ROUTE`, and one that was answered by `nack` an I/O error that says so: with lapin's bare confirm, which is an
+    /// `ack` in the first case, a `?` would pass over both. The original is then not acknowledged.
     ///
     /// # Cancel safety
     ///
@@ -45,8 +49,8 @@ impl TracedProducer {
         delivery: &Delivery,
         exchange: ShortString,
         routing_key: ShortString,
-    ) -> lapin::Result<Confirmation> {
-        self.send_on(delivery, exchange, routing_key, delivery.properties.clone()).await
+    ) -> lapin::Result<()> {
+        self.send_on(delivery, exchange, routing_key, String::new()).await
     }
 
     /// The same, for another attempt: counts in the header `x-attempt`, which [`TracedDelivery::attempt`](crate::TracedDelivery::attempt)
@@ -75,29 +79,38 @@ impl TracedProducer {
         attempt: u32,
         exchange: ShortString,
         routing_key: ShortString,
-    ) -> lapin::Result<Confirmation> {
-        let mut headers = delivery.properties.headers().clone().unwrap_or_default();
-        HeaderInjector(&mut headers).set(ATTEMPT_HEADER, attempt.saturating_add(1).to_string());
-        let properties = delivery.properties.clone().with_headers(headers);
-        self.send_on(delivery, exchange, routing_key, properties).await
+    ) -> lapin::Result<()> {
+        self.send_on(delivery, exchange, routing_key, attempt.saturating_add(1).to_string()).await
     }
 
+    /// `attempt` is the header's text; empty, there is none.
     async fn send_on(
         &self,
         delivery: &Delivery,
         exchange: ShortString,
         routing_key: ShortString,
-        properties: BasicProperties,
-    ) -> lapin::Result<Confirmation> {
-        let destination = self.prepared(exchange.as_str(), routing_key.as_str());
+        attempt: String,
+    ) -> lapin::Result<()> {
+        let mut properties = delivery.properties.clone();
+        if !attempt.is_empty() || properties.headers().is_some() {
+            let mut headers = properties.headers().clone().unwrap_or_default();
+            HeaderInjector(&mut headers).set(ATTEMPT_HEADER, attempt);
+            properties = properties.with_headers(headers);
+        }
+        let destination = self.prepared("publish", exchange.as_str(), routing_key.as_str());
         let operation = Operation::new("publish", &destination).keep_existing();
         let (span, properties) = self.send(operation, &delivery.data, properties);
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirm = self.hand_over(span, exchange, routing_key, options, &delivery.data, properties).await?;
-        let answer = confirm.await?;
-        if matches!(answer, Confirmation::Ack(None) | Confirmation::NotRequested) {
-            delivery.acker.ack(BasicAckOptions::default()).await?;
+        match confirm.await? {
+            Confirmation::Ack(None) | Confirmation::NotRequested => {
+                delivery.acker.ack(BasicAckOptions::default()).await.map(|_| ())
+            }
+            Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => Err(match returned.error() {
+                Some(reason) => lapin::ErrorKind::ProtocolError(reason).into(),
+                None => io::Error::other(format!("the copy came back: {}", returned.reply_text)).into(),
+            }),
+            Confirmation::Nack(None) => Err(io::Error::other("the broker did not take the copy (basic.nack)").into()),
         }
-        Ok(answer)
     }
 }

@@ -1,4 +1,4 @@
-//! The ways to consume: `next`, the stream, lapin's delegate as closure and as type, `for_each`.
+//! The ways to consume: `next`, the stream, lapin's delegate as closure and as type, `set_handler`.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -49,7 +49,6 @@ async fn next_needs_no_trait_and_says_none_when_the_consumer_is_cancelled() -> R
 
 #[tokio::test]
 async fn the_consumer_is_a_stream() -> Result<()> {
-    // Not for the whole file: on a consumer, its `for_each` would hide ours.
     use futures_util::StreamExt as _;
     let rabbit = Rabbit::new().await?;
     let queue = rabbit.queue().await?;
@@ -188,12 +187,12 @@ async fn a_type_as_lapins_delegate_is_told_everything_that_lapin_tells() -> Resu
 }
 
 #[tokio::test]
-async fn for_each_hands_over_deliveries_that_say_how_they_ended_and_then_none() -> Result<()> {
+async fn a_handler_that_is_set_gets_deliveries_that_say_how_they_ended_and_then_none() -> Result<()> {
     let rabbit = Rabbit::new().await?;
     let queue = rabbit.queue().await?;
     let (told, mut ended) = unbounded_channel();
     let consumer = rabbit.consumer(&queue).await?;
-    consumer.for_each(move |delivery| {
+    consumer.set_handler(move |delivery| {
         let told = told.clone();
         async move {
             match delivery.expect("no fault") {

@@ -8,7 +8,6 @@ use traced_rabbitmq::lapin;
 pub(crate) enum Failure {
     OutOfStock,
     /// The message could not be sent on, so that it is still ours.
-    NotSentOn,
     Broker(lapin::Error),
 }
 
@@ -17,7 +16,6 @@ impl Failure {
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::OutOfStock => "out_of_stock",
-            Self::NotSentOn => "not_sent_on",
             Self::Broker(_) => "broker",
         }
     }
@@ -27,7 +25,6 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OutOfStock => f.write_str("out of stock"),
-            Self::NotSentOn => f.write_str("the broker did not take the message on"),
             Self::Broker(error) => error.fmt(f),
         }
     }
