@@ -34,7 +34,8 @@ RUSTDOCFLAGS=-Dwarnings cargo doc --locked --workspace --no-deps --all-features
 if cargo deny --version >/dev/null 2>&1; then
   step "cargo deny"
   # Without advisories: they need a database from the network, and they change without a change of ours.
-  cargo deny --all-features check licenses bans sources
+  # Duplicate versions are warned of in full, and hundreds of lines long.
+  cargo deny --log-level error --all-features check licenses bans sources
 else
   step "cargo deny is not installed: licences, bans and sources are not checked"
 fi
