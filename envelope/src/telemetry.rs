@@ -1,5 +1,6 @@
 //! The engine behind every adapter, and the way out for transports that none wraps.
 
+use crate::destination::Fixed;
 use crate::destinations::Destinations;
 use crate::existing::Existing;
 use crate::metrics::InstrumentSource;
@@ -11,7 +12,7 @@ use crate::tracer::TracerSource;
 use crate::{Destination, Message, PreparedDestination, Settings};
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::{SpanContext, TraceContextExt};
-use opentelemetry::{Context, InstrumentationScope, KeyValue};
+use opentelemetry::{Context, InstrumentationScope, Key, KeyValue};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -227,9 +228,10 @@ impl Inner {
         let prepared = &destination.get().attributes;
         // Operation name and type, at most nine facts of the message, and `error.type` at the end.
         let mut attributes = Vec::with_capacity(prepared.len() + 12);
-        release.push(&mut attributes, &semconv::OPERATION_NAME, operation.name);
-        release.push(&mut attributes, &semconv::OPERATION_TYPE, kind.as_str());
-        attributes.extend(prepared.iter().cloned());
+        // These two have the same names in all releases.
+        attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_NAME.in_1_45()), operation.name));
+        attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_TYPE.in_1_45()), kind.as_str()));
+        attributes.extend(prepared.iter().map(Fixed::attribute));
         if let Some(partition) = operation.partition {
             release.push(&mut attributes, &semconv::DESTINATION_PARTITION, partition.to_string());
         }
