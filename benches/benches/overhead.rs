@@ -1,17 +1,24 @@
 //! `cargo bench -p benches --bench overhead`: instructions, times and allocations of every case, beside the budget.
 //!
-//! `-- --markdown` writes Markdown. Instructions need valgrind on the machine, and are left out without it.
+//! `-- --loop "consume, sampled" traced` repeats one case for five seconds, for a profiler. `-- --markdown` writes Markdown. Instructions need valgrind on the machine, and are left out without it.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 use benches::table::{Row, draw};
 use benches::times::Time;
 use benches::{callgrind, scenes::SCENES, times};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 fn main() -> anyhow::Result<()> {
     let has = |argument: &str| std::env::args().any(|given| given == argument);
     if has(callgrind::ARGUMENT) {
         callgrind::run_all();
+        return Ok(());
+    }
+    let arguments: Vec<String> = std::env::args().collect();
+    if let Some([_, scene, case]) = arguments.windows(3).find(|window| window.first().is_some_and(|it| it == "--loop"))
+    {
+        repeat(scene, case);
         return Ok(());
     }
     let markdown = has("--markdown");
@@ -40,6 +47,17 @@ fn main() -> anyhow::Result<()> {
         println!("{}", draw(scene.title, &rows, markdown));
     }
     Ok(())
+}
+
+fn repeat(scene: &str, case: &str) {
+    let start = Instant::now();
+    for mut found in SCENES.iter().map(|scene| scene()).filter(|found| found.title == scene) {
+        for case in found.cases.iter_mut().filter(|found| found.name == case) {
+            while start.elapsed() < Duration::from_secs(5) {
+                (0..1000).for_each(|_| (case.run)());
+            }
+        }
+    }
 }
 
 /// Takes off what the transport costs by itself.

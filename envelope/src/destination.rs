@@ -77,11 +77,39 @@ pub(crate) struct Prepared {
     /// What stands for the name where cardinality must be low; empty when nothing may.
     label: StringValue,
     /// What all spans of this destination have.
-    pub(crate) attributes: Vec<KeyValue>,
+    pub(crate) attributes: Vec<Fixed>,
     pub(crate) relation: Option<Relation>,
     messages: Vec<KeyValue>,
     /// With the type of the operation: known when the first one ends.
     timed: OnceLock<(&'static str, Vec<KeyValue>)>,
+}
+
+/// An attribute that is copied into every span. Two texts of the process are put together anew in a quarter of the time that it takes to
+/// clone an attribute of any kind.
+pub(crate) enum Fixed {
+    Text(&'static str, &'static str),
+    Other(KeyValue),
+}
+
+impl Fixed {
+    /// `listed`: whether its texts may be kept.
+    fn new(attribute: KeyValue, listed: bool) -> Self {
+        let texts = match &attribute.value {
+            Value::String(value) if listed => {
+                intern(attribute.key.to_string()).ok().zip(intern(value.to_string()).ok())
+            }
+            _ => None,
+        };
+        texts.map_or(Self::Other(attribute), |(key, value)| Self::Text(key, value))
+    }
+
+    #[inline]
+    pub(crate) fn attribute(&self) -> KeyValue {
+        match self {
+            Self::Text(key, value) => KeyValue::new(Key::from_static_str(key), *value),
+            Self::Other(attribute) => attribute.clone(),
+        }
+    }
 }
 
 impl PreparedDestination {
@@ -151,7 +179,7 @@ impl PreparedDestination {
             span_name,
             name,
             label,
-            attributes: all,
+            attributes: all.into_iter().map(|attribute| Fixed::new(attribute, listed)).collect(),
             relation,
             messages,
             timed: OnceLock::new(),

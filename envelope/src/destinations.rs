@@ -55,7 +55,7 @@ impl Destinations {
             };
             let rehash = |entry: &Entry| self::hash(entry.operation, entry.parts.iter().map(|part| &**part));
             let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            if table.find(hash, |entry| entry.is(operation, parts)).is_none() {
+            if table.len() < LIMIT && table.find(hash, |entry| entry.is(operation, parts)).is_none() {
                 table.insert_unique(hash, entry, rehash);
             }
         }

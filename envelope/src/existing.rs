@@ -10,6 +10,18 @@ pub struct Existing {
     pub(crate) fields: bool,
 }
 
+impl Existing {
+    /// The context; `None` where there is none that is valid.
+    ///
+    /// ```
+    /// assert!(traced_envelope::Existing::default().span_context().is_none());
+    /// ```
+    #[must_use]
+    pub fn span_context(&self) -> Option<&SpanContext> {
+        Some(&self.span_context).filter(|context| context.is_valid())
+    }
+}
+
 impl Default for Existing {
     fn default() -> Self {
         Self { span_context: SpanContext::NONE, fields: false }

@@ -11,11 +11,14 @@ static TEXTS: LazyLock<RwLock<FxHashSet<&'static str>>> = LazyLock::new(RwLock::
 
 /// The kept copy of a text, or the text itself where it is too long or too many are kept already.
 pub(crate) fn intern(text: String) -> Result<&'static str, String> {
+    if text.len() > LONGEST {
+        return Err(text);
+    }
     if let Some(kept) = TEXTS.read().unwrap_or_else(PoisonError::into_inner).get(text.as_str()) {
         return Ok(kept);
     }
     let mut texts = TEXTS.write().unwrap_or_else(PoisonError::into_inner);
-    if text.len() > LONGEST || texts.len() >= LIMIT {
+    if texts.len() >= LIMIT {
         return Err(text);
     }
     // Bounded by the two limits above: destinations are few, and those that are not stay out.

@@ -76,7 +76,10 @@ impl InstrumentSource {
             }
         }
         let instruments = Arc::new(Instruments::new(&*provider, self.scope.clone()));
-        *self.made.write().unwrap_or_else(PoisonError::into_inner) = Some((provider, Arc::clone(&instruments)));
+        let made = Some((provider, Arc::clone(&instruments)));
+        let before = std::mem::replace(&mut *self.made.write().unwrap_or_else(PoisonError::into_inner), made);
+        // Outside the lock: the last owner of an SDK's provider shuts it down, over the network perhaps.
+        drop(before);
         instruments
     }
 }

@@ -2,7 +2,7 @@
 
 use std::any::Any;
 use std::borrow::Cow;
-use std::fmt::Display;
+use std::fmt::{Display, Write};
 
 /// How the operation ended: what decides a span's status.
 ///
@@ -50,7 +50,10 @@ impl Outcome {
             Ok(_) => Self::Ok,
             Err(error) => {
                 let kind = name.and_then(|name| name(error)).unwrap_or_else(type_of::<E>);
-                Self::error(kind, error.to_string())
+                // `to_string` panics where a `Display` fails.
+                let mut text = String::new();
+                write!(text, "{error}").ok();
+                Self::error(kind, text)
             }
         }
     }

@@ -1,6 +1,8 @@
 //! The consumer's side: extract, decide the relation, and run the handler inside the span.
 
 use crate::operation::{Operation, OperationType};
+#[cfg(feature = "tracing")]
+use crate::propagation::restore_random;
 use crate::propagation::{Extracted, Finding};
 use crate::relation::{Decision, Surroundings};
 use crate::semconv::{self, Name};
@@ -93,12 +95,16 @@ impl Telemetry {
     /// ```
     #[must_use]
     pub fn extract(&self, headers: &dyn Extractor) -> Context {
+        if !self.is_enabled() {
+            return Context::new();
+        }
         self.inner.passed_through(self.inner.extract(headers))
     }
 
     /// Starts the span in which a batch is processed: one span with a link to each message's creation context, each once and at most
     /// 128. Its context carries no single message's baggage. `messages` gives each message's headers, and the attributes that are
-    /// its own, which go on its link.
+    /// its own, which go on its link. [`Settings::relation_with`](crate::Settings::relation_with) is not asked: it decides about one
+    /// message.
     ///
     /// ```
     /// use opentelemetry::propagation::Extractor;
@@ -186,6 +192,7 @@ impl Telemetry {
                 crate::tracing_span::start(destination.get().span_name(operation.name), &attributes, &links, &below)
         {
             self.inner.watch.seen();
+            let context = restore_random(context, below.span().span_context());
             let mut opened = self.opened(operation, OperationType::Process, destination, None, Some(context), below);
             opened.tracing_span = Some(span);
             return opened;
@@ -209,7 +216,7 @@ fn unsuppressed_span() -> Option<SpanContext> {
 
 impl Inner {
     /// What the message carries, as far as the settings let it in.
-    fn extract(&self, headers: &dyn Extractor) -> Extracted {
+    pub(crate) fn extract(&self, headers: &dyn Extractor) -> Extracted {
         let settings = &self.settings;
         if !settings.propagation.extracts() {
             return Extracted::nothing();

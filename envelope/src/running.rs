@@ -130,7 +130,8 @@ pin_project! {
         /// A handler that is cancelled is dropped inside its span: what it was holding may log or send as it goes.
         fn drop(this: Pin<&mut Self>) {
             let mut this = this.project();
-            if this.span.is_open() {
+            // Whoever has not finished is cancelled, also where nothing is recorded but a context is carried.
+            if this.classify.is_some() {
                 this.span.enter(|| this.future.set(None));
             }
         }

@@ -3,7 +3,8 @@
 use crate::message_span::Open;
 use crate::operation::{Operation, OperationType};
 use crate::propagation::restore_random;
-use crate::{ExistingContext, MessageSpan, PreparedDestination, Telemetry, ambient};
+use crate::telemetry::Inner;
+use crate::{Existing, ExistingContext, MessageSpan, PreparedDestination, Settings, Telemetry, Trust, ambient};
 use opentelemetry::propagation::Injector;
 use opentelemetry::trace::{Link, SpanBuilder, SpanContext, SpanKind, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
@@ -88,8 +89,8 @@ impl Telemetry {
         let links = crate::links::Links::collect(created.into_iter().map(|context| (context, Vec::new())));
         links.note_dropped(&mut attributes, inner.settings.semconv);
         let links = links.into_vec();
-        // As with a kept context: PRODUCER is the span whose context is the message's creation context.
-        let kind = if links.is_empty() { SpanKind::Producer } else { SpanKind::Client };
+        // As with a kept context: PRODUCER is the span whose context is the messages' creation context.
+        let kind = if inner.settings.create_spans { SpanKind::Client } else { SpanKind::Producer };
         let start = Start { kind, at: None, attributes, links };
         let context = self.start(&operation, &destination, start, &parent);
         self.opened(&operation, OperationType::Send, destination, None, context, parent)
@@ -101,6 +102,24 @@ impl Telemetry {
         self.inner.settings.create_spans
     }
 
+    /// The context that a message of a batch keeps, because [`ExistingContext::Keep`] says so: it needs no create span, is not written
+    /// to, and the send span links it.
+    ///
+    /// ```
+    /// use traced_envelope::{ExistingContext, MessageHeaders, Settings, Telemetry};
+    ///
+    /// let headers: MessageHeaders =
+    ///     [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")].into_iter().collect();
+    /// let keeping = Telemetry::new("nats", &Settings::default().existing_context(ExistingContext::Keep));
+    /// assert!(keeping.kept(&keeping.existing(&headers)).is_some());
+    /// let replacing = Telemetry::new("nats", &Settings::default());
+    /// assert!(replacing.kept(&replacing.existing(&headers)).is_none());
+    /// ```
+    #[must_use]
+    pub fn kept(&self, existing: &Existing) -> Option<SpanContext> {
+        self.inner.keeps(false, existing).then(|| existing.span_context.clone())
+    }
+
     fn start_sending(&self, operation: &Operation<'_>, kind: OperationType, headers: &mut dyn Injector) -> MessageSpan {
         let inner = &self.inner;
         let settings = &inner.settings;
@@ -110,8 +129,7 @@ impl Telemetry {
         let parent = ambient::context();
         let destination = self.resolve(operation);
         let existing = &operation.existing;
-        let keep = (operation.keep_existing || settings.existing_context == ExistingContext::Keep)
-            && existing.span_context.is_valid();
+        let keep = inner.keeps(operation.keep_existing, existing);
         let inject = |context: &Context, headers: &mut dyn Injector| {
             if keep || !settings.propagation.injects() {
                 return;
@@ -189,6 +207,16 @@ impl Telemetry {
             handed_over: false,
         };
         MessageSpan::open(context.unwrap_or(else_context), open)
+    }
+}
+
+impl Inner {
+    /// A context of strangers is never kept: whoever consumes the message next may trust it.
+    fn keeps(&self, asked: bool, existing: &Existing) -> bool {
+        let Settings { existing_context, trust, .. } = self.settings;
+        (asked || existing_context == ExistingContext::Keep)
+            && trust == Trust::Trusted
+            && existing.span_context.is_valid()
     }
 }
 

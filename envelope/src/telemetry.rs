@@ -1,5 +1,6 @@
 //! The engine behind every adapter, and the way out for transports that none wraps.
 
+use crate::destination::Fixed;
 use crate::destinations::Destinations;
 use crate::existing::Existing;
 use crate::metrics::InstrumentSource;
@@ -8,10 +9,10 @@ use crate::propagators::Propagators;
 use crate::semconv;
 use crate::status::{SdkWatch, Status};
 use crate::tracer::TracerSource;
-use crate::{Destination, Message, PreparedDestination, Settings, ambient, is_anonymous};
+use crate::{Destination, Message, PreparedDestination, Settings, Trust, ambient, is_anonymous};
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::SpanContext;
-use opentelemetry::{InstrumentationScope, KeyValue};
+use opentelemetry::{InstrumentationScope, Key, KeyValue};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -193,11 +194,14 @@ impl Telemetry {
     /// ```
     #[must_use]
     pub fn existing(&self, headers: &dyn Extractor) -> Existing {
-        let Inner { settings, propagators, headers_repeat, .. } = &*self.inner;
+        let Inner { settings, propagators, .. } = &*self.inner;
         if !settings.enabled || !propagators.any_field_in(headers) {
             return Existing::default();
         }
-        let span_context = propagators.extract(headers, *headers_repeat, &settings.baggage).span_context;
+        let span_context = match settings.trust {
+            Trust::Trusted | Trust::Untrusted => self.inner.extract(headers).span_context,
+            Trust::UntrustedUnlinked => SpanContext::NONE,
+        };
         Existing { span_context, fields: true }
     }
 
@@ -249,9 +253,10 @@ impl Inner {
         let prepared = &destination.get().attributes;
         // Operation name and type, at most nine facts of the message, and `error.type` at the end.
         let mut attributes = Vec::with_capacity(prepared.len() + 12);
-        release.push(&mut attributes, &semconv::OPERATION_NAME, operation.name);
-        release.push(&mut attributes, &semconv::OPERATION_TYPE, kind.as_str());
-        attributes.extend(prepared.iter().cloned());
+        // These two have the same names in all releases.
+        attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_NAME.in_1_45()), operation.name));
+        attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_TYPE.in_1_45()), kind.as_str()));
+        attributes.extend(prepared.iter().map(Fixed::attribute));
         if let Some(partition) = operation.partition {
             release.push(&mut attributes, &semconv::DESTINATION_PARTITION, partition.to_string());
         }

@@ -24,8 +24,10 @@ pub(crate) fn attempt(delivery: &Delivery, queue: &str) -> u32 {
     }
     let counted = table.get("x-delivery-count").and_then(number).unwrap_or(0);
     let dead = match table.get("x-death") {
-        Some(AMQPValue::FieldArray(deaths)) => deaths.as_slice().iter().map(|death| failures(death, queue)).sum(),
-        _ => 0_u64,
+        Some(AMQPValue::FieldArray(deaths)) => {
+            deaths.as_slice().iter().fold(0_u64, |sum, death| sum.saturating_add(failures(death, queue)))
+        }
+        _ => 0,
     };
     let failed = u64::from(redelivered).max(counted).max(dead);
     let own = HeaderExtractor(headers).get(ATTEMPT_HEADER).and_then(|text| text.trim().parse().ok());
@@ -115,6 +117,19 @@ mod tests {
             ("own header", false, vec![("x-attempt", text("4"))], 4),
             ("own header as a number", false, vec![("x-attempt", AMQPValue::LongInt(5))], 5),
             ("nonsense", false, vec![("x-attempt", text("many")), ("x-death", text("often"))], 1),
+            (
+                "counts that overflow",
+                false,
+                vec![(
+                    "x-death",
+                    deaths(&[
+                        ("orders", "rejected", i64::MAX),
+                        ("orders", "rejected", i64::MAX),
+                        ("orders", "rejected", 9),
+                    ]),
+                )],
+                u32::MAX,
+            ),
             ("too large", false, vec![("x-delivery-count", AMQPValue::LongLongInt(i64::MAX))], u32::MAX),
         ] {
             assert_eq!(attempt(&delivery(redelivered, &headers), "orders"), expected, "{case}");

@@ -1,6 +1,7 @@
 //! Publishing many messages with one send span.
 
-use crate::{HeaderInjector, TracedProducer, error};
+use crate::producer::with_headers;
+use crate::{HeaderExtractor, HeaderInjector, TracedProducer, error};
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
@@ -50,17 +51,18 @@ impl TracedProducer {
     ///
     /// # Cancel safety
     ///
-    /// Dropped in the middle, some of the messages are published; the span ends as `cancelled`.
+    /// Dropped while messages are sent, some of them are published, and the span ends as `cancelled`; dropped while only answers are
+    /// missing, it ends without an error.
     pub async fn publish_batch<'a>(
         &self,
         messages: impl IntoIterator<Item = BatchMessage<'a>>,
     ) -> lapin::Result<Vec<Confirmation>> {
-        let mut messages: Vec<_> = messages.into_iter().collect();
-        let created = self.create_each(&mut messages);
+        let mut messages: Vec<_> = messages.into_iter().map(|message| (message, false)).collect();
+        let linked = self.create_each(&mut messages);
         let destination = self.telemetry().prepare("publish", shared_destination(&messages));
         let operation = Operation::new("publish", &destination).batch(messages.len());
-        let span = self.telemetry().send_batch(operation, created);
-        let result = self.publish_each(messages, &span).await;
+        let mut span = self.telemetry().send_batch(operation, linked);
+        let result = self.publish_each(messages, &mut span).await;
         span.end(match &result {
             Ok(answers) => answers.iter().map(error::of_answer).find(is_error).unwrap_or(Outcome::Ok),
             Err(error) => error::of_error(error),
@@ -68,41 +70,49 @@ impl TracedProducer {
         result
     }
 
-    /// The create spans' contexts; none where they are switched off.
-    fn create_each(&self, messages: &mut [BatchMessage<'_>]) -> Vec<SpanContext> {
-        if !self.telemetry().makes_create_spans() {
-            return Vec::new();
+    /// What the send span links: each message's creation context, or where create spans are switched off the one that is replaced. Marks
+    /// the messages to which the send span's own context is to be written.
+    fn create_each(&self, messages: &mut [(BatchMessage<'_>, bool)]) -> Vec<SpanContext> {
+        let telemetry = self.telemetry();
+        let mut linked = Vec::with_capacity(messages.len());
+        for (message, shares) in messages {
+            let headers = message.properties.headers().as_ref();
+            let existing = headers.map(|headers| telemetry.existing(&HeaderExtractor(headers))).unwrap_or_default();
+            if let Some(kept) = telemetry.kept(&existing) {
+                linked.push(kept);
+            } else if telemetry.makes_create_spans() {
+                let destination = self.prepared("create", message.exchange.as_str(), message.routing_key.as_str());
+                let properties = std::mem::take(&mut message.properties);
+                let operation = Operation::new("create", &destination);
+                let (span, properties) = self.inject(operation, message.payload, properties, |operation, headers| {
+                    telemetry.create(operation, headers)
+                });
+                message.properties = properties;
+                linked.extend(span.span_context());
+                span.end(Outcome::Ok);
+            } else {
+                *shares = true;
+                linked.extend(existing.span_context().cloned());
+            }
         }
-        let mut created = Vec::with_capacity(messages.len());
-        for message in messages {
-            let destination = self.prepared("create", message.exchange.as_str(), message.routing_key.as_str());
-            let properties = std::mem::take(&mut message.properties);
-            let operation = Operation::new("create", &destination);
-            let (span, properties) = self.inject(operation, message.payload, properties, |operation, headers| {
-                self.telemetry().create(operation, headers)
-            });
-            message.properties = properties;
-            created.extend(span.span_context());
-            span.end(Outcome::Ok);
-        }
-        created
+        linked
     }
 
     async fn publish_each(
         &self,
-        messages: Vec<BatchMessage<'_>>,
-        span: &MessageSpan,
+        messages: Vec<(BatchMessage<'_>, bool)>,
+        span: &mut MessageSpan,
     ) -> lapin::Result<Vec<Confirmation>> {
-        let shared = !self.telemetry().makes_create_spans();
         let mut confirms = Vec::with_capacity(messages.len());
-        for BatchMessage { exchange, routing_key, options, payload, mut properties } in messages {
-            if shared {
+        for (BatchMessage { exchange, routing_key, options, payload, mut properties }, shares) in messages {
+            if shares {
                 let mut headers = properties.headers().clone().unwrap_or_default();
                 span.inject(&mut HeaderInjector(&mut headers));
-                properties = properties.with_headers(headers);
+                properties = with_headers(properties, headers);
             }
             confirms.push(self.get_ref().basic_publish(exchange, routing_key, options, payload, properties).await?);
         }
+        span.handed_over();
         let mut answers = Vec::with_capacity(confirms.len());
         for confirm in confirms {
             answers.push(confirm.await?);
@@ -116,8 +126,8 @@ fn is_error(outcome: &Outcome) -> bool {
 }
 
 /// A value that all messages share stands on the span, one that differs does not.
-fn shared_destination(messages: &[BatchMessage<'_>]) -> Destination {
-    let of = |message: &BatchMessage<'_>| (message.exchange.clone(), message.routing_key.clone());
+fn shared_destination(messages: &[(BatchMessage<'_>, bool)]) -> Destination {
+    let of = |(message, _): &(BatchMessage<'_>, bool)| (message.exchange.clone(), message.routing_key.clone());
     match messages.first().map(of) {
         Some(first) if messages.iter().all(|message| of(message) == first) => {
             crate::destination::of_producer(first.0.as_str(), first.1.as_str())

@@ -167,11 +167,11 @@ impl Stream for TracedConsumer {
 }
 
 impl Source {
-    /// When the stream ends or fails, nothing of its channel can be acknowledged any more.
+    /// When the stream fails, nothing of its channel can be acknowledged any more. When it only ends, because its consumer was cancelled,
+    /// all that was delivered still can: a graceful shutdown cancels, finishes and acknowledges.
     fn wrap(self: &Arc<Self>, delivery: DeliveryResult) -> lapin::Result<Option<TracedDelivery>> {
         match &delivery {
-            Ok(Some(_)) => {}
-            Ok(None) => self.open.end_all(&Outcome::cancelled()),
+            Ok(_) => {}
             Err(error) => self.open.end_all(&error::of_error(error)),
         }
         Ok(delivery?.map(|delivery| TracedDelivery::new(delivery, Arc::clone(self))))

@@ -5,7 +5,7 @@ use traced_envelope::{Destination, is_anonymous, semconv};
 /// `{exchange}:{routing key}`, whichever of them there is; the default exchange without a routing key is `amq.default`.
 pub(crate) fn of_producer(exchange: &str, routing_key: &str) -> Destination {
     // On the default exchange the routing key is a queue's name.
-    let anonymous = is_anonymous(routing_key);
+    let anonymous = exchange.is_empty() && is_anonymous(routing_key);
     let name = join([exchange, routing_key, ""]);
     let name = if name.is_empty() { "amq.default".to_owned() } else { name };
     Destination::new(name).anonymous(anonymous).attribute(&semconv::RABBITMQ_ROUTING_KEY, routing_key)
@@ -14,7 +14,7 @@ pub(crate) fn of_producer(exchange: &str, routing_key: &str) -> Destination {
 /// `{exchange}:{routing key}:{queue}`; the queue is left out when it is named like the routing key.
 pub(crate) fn of_consumer(exchange: &str, routing_key: &str, queue: &str) -> Destination {
     let name = join([exchange, routing_key, if queue == routing_key { "" } else { queue }]);
-    let anonymous = is_anonymous(queue) || is_anonymous(routing_key);
+    let anonymous = is_anonymous(queue) || (exchange.is_empty() && is_anonymous(routing_key));
     Destination::new(name).anonymous(anonymous).attribute(&semconv::RABBITMQ_ROUTING_KEY, routing_key)
 }
 
@@ -40,6 +40,12 @@ mod tests {
             ("orders", "", "orders", "do orders"),
             ("", "inventory", "inventory", "do inventory"),
             ("", "", "amq.default", "do amq.default"),
+            (
+                "orders",
+                "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
+                "orders:0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
+                "do orders:0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0",
+            ),
             ("", "amq.gen-JzTY20BRgKO-HjmUJj0wLg", "amq.gen-JzTY20BRgKO-HjmUJj0wLg", "do"),
         ] {
             assert_eq!(prepared(of_producer(exchange, routing_key)), (name.to_owned(), span.to_owned()));

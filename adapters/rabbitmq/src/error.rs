@@ -1,5 +1,7 @@
 //! What lapin's errors and the broker's answers are called in `error.type`.
 
+use lapin::protocol::{AMQPError, AMQPErrorKind, AMQPSoftError};
+use lapin::types::ShortString;
 use lapin::{Confirmation, Error, ErrorKind};
 use traced_envelope::Outcome;
 
@@ -16,6 +18,23 @@ pub(crate) fn of_answer(answer: &Confirmation) -> Outcome {
         }
         Confirmation::Nack(_) => Outcome::error("nack", "the broker could not take the message"),
     }
+}
+
+/// A message that was answered but did not arrive, as an error for those who wait for what comes after it. Not an I/O error: lapin's users
+/// connect anew on those.
+pub(crate) fn refused(answer: Confirmation) -> lapin::Result<()> {
+    let refusal = |text: String| {
+        let text = ShortString::try_new(text).unwrap_or_default();
+        AMQPError::new(AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED), text)
+    };
+    let reason = match answer {
+        Confirmation::Ack(None) | Confirmation::NotRequested => return Ok(()),
+        Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => {
+            returned.error().unwrap_or_else(|| refusal(format!("the message came back: {}", returned.reply_text)))
+        }
+        Confirmation::Nack(None) => refusal("the broker did not take the message (basic.nack)".to_owned()),
+    };
+    Err(ErrorKind::ProtocolError(reason).into())
 }
 
 pub(crate) fn of_error(error: &Error) -> Outcome {

@@ -20,7 +20,7 @@ use traced_envelope::{MessageSpan, Outcome, Ticket};
 /// | the same with `multiple` on a later delivery of the channel | the same |
 /// | lapin's error while settling | that error |
 /// | dropped before | error `cancelled`; success for a [`no_ack`](crate::TracedConsumer::no_ack) consumer |
-/// | the channel is closed, or the consumer's stream ends or fails | error |
+/// | the consumer's stream fails: its channel or connection is gone | error |
 /// | longer than [`open_span_time_limit`](traced_envelope::Settings::open_span_time_limit) | error `timeout`, with the next call |
 /// | more than [`open_span_limit`](traced_envelope::Settings::open_span_limit) of them | the oldest: error `cancelled` |
 ///

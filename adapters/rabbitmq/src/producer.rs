@@ -116,7 +116,7 @@ impl TracedProducer {
 
     pub(crate) fn prepared(&self, operation: &'static str, exchange: &str, routing_key: &str) -> PreparedDestination {
         let describe = || destination::of_producer(exchange, routing_key);
-        if is_anonymous(routing_key) {
+        if exchange.is_empty() && is_anonymous(routing_key) {
             // The queue of one requester: many of them would take the place of the destinations that last.
             return self.telemetry.prepare(operation, describe());
         }
@@ -170,8 +170,7 @@ impl TracedProducer {
             None => FieldTable::default(),
         };
         let span = start(operation, &mut HeaderInjector(&mut headers));
-        let untouched = headers.inner().is_empty() && properties.headers().is_none();
-        (span, if untouched { properties } else { properties.with_headers(headers) })
+        (span, with_headers(properties, headers))
     }
 
     pub(crate) async fn hand_over(
@@ -194,6 +193,12 @@ impl TracedProducer {
             }
         }
     }
+}
+
+/// Headers that are empty where there were none leave the properties as they are.
+pub(crate) fn with_headers(properties: BasicProperties, headers: FieldTable) -> BasicProperties {
+    let untouched = headers.inner().is_empty() && properties.headers().is_none();
+    if untouched { properties } else { properties.with_headers(headers) }
 }
 
 /// An exchange and a routing key that messages are published to often; made by [`TracedProducer::destination`].

@@ -8,7 +8,7 @@ use lapin::types::{FieldTable, ShortString};
 use opentelemetry::trace::TraceContextExt;
 use std::sync::Arc;
 use std::time::SystemTime;
-use traced_envelope::{OpenSpans, Operation, Outcome, Settings};
+use traced_envelope::{OpenSpans, Operation, Outcome, Settings, Status};
 
 use crate::HeaderExtractor;
 
@@ -60,6 +60,20 @@ impl PullConsumer {
         self.channel
     }
 
+    /// Whether spans are made, or no SDK was seen so far.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.template.telemetry.status()
+    }
+
+    /// Whether [`TracedDelivery::process_and_settle`] puts a message whose handler failed back into its queue; see
+    /// [`TracedConsumer::requeue_on_error`](crate::TracedConsumer::requeue_on_error). Default: no.
+    #[must_use]
+    pub fn requeue_on_error(mut self, requeue: bool) -> Self {
+        self.template.requeue_on_error = requeue;
+        self
+    }
+
     /// The register of spans that wait for an acknowledgement; see [`TracedConsumer::with_open_spans`](crate::TracedConsumer::with_open_spans).
     #[must_use]
     pub fn open_spans(&self) -> &OpenSpans {
@@ -87,10 +101,11 @@ impl PullConsumer {
         let destination = source.destination(&message.delivery);
         let none = FieldTable::default();
         let headers = message.delivery.properties.headers().as_ref().unwrap_or(&none);
-        let creation = source.telemetry.extract(&HeaderExtractor(headers));
+        // Looked for only where there is a receive span.
+        let creation = || source.telemetry.extract(&HeaderExtractor(headers)).span().span_context().clone();
         source
             .telemetry
-            .receive(Operation::new("receive", &destination), started, [creation.span().span_context().clone()])
+            .receive(Operation::new("receive", &destination), started, std::iter::once_with(creation))
             .end(Outcome::Ok);
         let mut delivery = TracedDelivery::new(message.delivery, source);
         delivery.message_count = Some(message.message_count);

@@ -1,13 +1,11 @@
 //! Sending a consumed message on: to a dead-letter exchange, to another queue, or back for another attempt.
 
 use crate::attempt::ATTEMPT_HEADER;
-use crate::{HeaderInjector, TracedProducer};
-use lapin::Confirmation;
+use crate::{HeaderInjector, TracedProducer, error};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicPublishOptions};
 use lapin::types::ShortString;
 use opentelemetry::propagation::Injector;
-use std::io;
 use traced_envelope::Operation;
 
 impl TracedProducer {
@@ -19,7 +17,8 @@ impl TracedProducer {
     /// message carries no context, it gets the span's.
     ///
     /// The copy is published as `mandatory`, so that one that no queue takes comes back. On a channel without publisher confirms nobody
-    /// answers, and the original is acknowledged at once. The header `x-attempt` of [`retry`](Self::retry) stays behind: the next queue
+    /// answers, and the original is acknowledged at once. Not for messages of a consumer with `no_ack`, where the broker closes the channel on an
+    /// acknowledgement: publish those with [`publish`](Self::publish). The header `x-attempt` of [`retry`](Self::retry) stays behind: the next queue
     /// counts its own attempts.
     ///
     /// ```no_run
@@ -37,8 +36,9 @@ impl TracedProducer {
     /// # Errors
     ///
     /// lapin's own, of publishing or of acknowledging. A copy that came back as unroutable is the protocol error that the broker gave as
-    /// its reason, such as `NO_ROUTE`, and one that was answered by `nack` an I/O error that says so: with lapin's bare confirm, which is an
-    /// `ack` in the first case, a `?` would pass over both. The original is then not acknowledged.
+    /// its reason, such as `NO_ROUTE`, and one that was answered by `nack` is `PRECONDITION_FAILED` and says so: with lapin's bare confirm, which
+    /// is an `ack` in the first case, a `?` would pass over both. The original is then not acknowledged. If its channel is gone by then it
+    /// cannot be, without an error: the broker delivers it again, beside the copy.
     ///
     /// # Cancel safety
     ///
@@ -102,15 +102,7 @@ impl TracedProducer {
         let (span, properties) = self.send(operation, &delivery.data, properties);
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let confirm = self.hand_over(span, exchange, routing_key, options, &delivery.data, properties).await?;
-        match confirm.await? {
-            Confirmation::Ack(None) | Confirmation::NotRequested => {
-                delivery.acker.ack(BasicAckOptions::default()).await.map(|_| ())
-            }
-            Confirmation::Ack(Some(returned)) | Confirmation::Nack(Some(returned)) => Err(match returned.error() {
-                Some(reason) => lapin::ErrorKind::ProtocolError(reason).into(),
-                None => io::Error::other(format!("the copy came back: {}", returned.reply_text)).into(),
-            }),
-            Confirmation::Nack(None) => Err(io::Error::other("the broker did not take the copy (basic.nack)").into()),
-        }
+        error::refused(confirm.await?)?;
+        delivery.acker.ack(BasicAckOptions::default()).await.map(|_| ())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::TracedDelivery;
 use crate::source::Source;
-use crate::{TracedConfirm, TracedProducer};
+use crate::{TracedConfirm, TracedProducer, error};
 use futures_core::Stream;
 use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
@@ -68,12 +68,24 @@ impl TracedRequester {
         Ok(Self { producer, replies, source: Arc::new(source), asked: 0 })
     }
 
+    /// The channel.
+    #[must_use]
+    pub fn get_ref(&self) -> &Channel {
+        self.producer.get_ref()
+    }
+
+    /// Gives the channel back; replies are no longer consumed.
+    #[must_use]
+    pub fn into_inner(self) -> Channel {
+        self.producer.into_inner()
+    }
+
     /// Publishes a request and waits for its reply; `None` when the consumer of replies was cancelled. `reply_to` and the correlation id
     /// of the properties are set here. There is no time limit: put one around it.
     ///
     /// # Errors
     ///
-    /// lapin's own.
+    /// lapin's own; on a channel with publisher confirms also that of a request that no queue took, such as `NO_ROUTE`.
     ///
     /// # Cancel safety
     ///
@@ -88,8 +100,10 @@ impl TracedRequester {
         self.asked += 1;
         let id: ShortString = self.asked.to_string().into();
         let properties = properties.with_reply_to(REPLY_TO.into()).with_correlation_id(id.clone());
-        let options = BasicPublishOptions::default();
-        self.producer.publish(exchange, routing_key, options, payload, properties).await?.await?;
+        // Nobody answers what no queue took.
+        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let confirm = self.producer.publish(exchange, routing_key, options, payload, properties).await?;
+        error::refused(confirm.await?)?;
         while let Some(reply) = poll_fn(|task| Pin::new(&mut self.replies).poll_next(task)).await {
             let reply = reply?;
             if reply.properties.correlation_id().as_ref() == Some(&id) {

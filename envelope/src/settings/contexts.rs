@@ -55,7 +55,8 @@ impl Settings {
         self
     }
 
-    /// The same, message by message. It goes before [`relation_for`](Self::relation_for); a panic in it is the application's.
+    /// The same, message by message, but not for batches. It goes before [`relation_for`](Self::relation_for); a panic in it is the
+    /// application's.
     #[must_use]
     pub fn relation_with(mut self, decide: impl Fn(&Message<'_>) -> Relation + Send + Sync + 'static) -> Self {
         self.relation_hook = Some(Arc::new(decide));

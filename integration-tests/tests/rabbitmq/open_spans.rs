@@ -159,17 +159,20 @@ async fn an_acknowledgement_on_a_lost_channel_was_not_sent_and_says_so() -> Resu
     Ok(())
 }
 
+/// A graceful shutdown: cancel the consumer, finish what was delivered, acknowledge it.
 #[tokio::test]
-async fn a_stream_that_ends_cancels_what_is_open() -> Result<()> {
+async fn what_was_delivered_can_be_acknowledged_after_its_stream_has_ended() -> Result<()> {
     let rabbit = Rabbit::new().await?;
     let queue = rabbit.queue().await?;
     let mut consumer = rabbit.consumer(&queue).await?;
-    let started = start(&rabbit, &queue, &mut consumer, 2).await?;
-    rabbit.channel.queue_delete(queue, QueueDeleteOptions::default()).await?;
+    let mut started = start(&rabbit, &queue, &mut consumer, 2).await?;
+    rabbit.channel.basic_cancel(consumer.get_ref().tag(), Default::default()).await?;
     assert!(soon(consumer.next()).await?.is_none());
-    assert_ended(&rabbit, &["cancelled"; 2]);
+    assert_ended(&rabbit, &[]);
+    assert!(started.remove(0).ack(BasicAckOptions::default()).await?);
+    assert_ended(&rabbit, &["ok"]);
     drop(started);
-    assert_ended(&rabbit, &["cancelled"; 2]);
+    assert_ended(&rabbit, &["ok", "cancelled"]);
     rabbit.capture.assert_no_open_spans();
     Ok(())
 }
