@@ -3,7 +3,7 @@
 //! Adapters such as `traced-rabbitmq` keep one OpenTelemetry trace alive through a queue. What is the same for all of them is here:
 //! how contexts are written and read ([`propagation`]), how spans relate to each other ([`Relation`]), which names they have
 //! ([`semconv`]), when they end ([`MessageSpan`]), and what an application may choose of all that ([`Settings`]). Not here: a broker
-//! client, an exporter, a runtime. The only traits are OpenTelemetry's own.
+//! client, an exporter, a runtime. The only public traits are OpenTelemetry's own.
 //!
 //! An application that uses an adapter needs [`Settings`] and, in its tests, [`testing`]. Adapters, and applications whose transport
 //! has none, use [`Telemetry`]:
@@ -44,7 +44,7 @@
 //!
 //! # Features
 //!
-//! All are off by default. `testing`: the in-memory capture of [`testing`], the one place that depends on the SDK. `tracing`: process
+//! `internal-logs`, the one that is on by default: one warning, a `tracing` event, when the first messages saw no SDK. `testing`: the in-memory capture of [`testing`], the one place that depends on the SDK. `tracing`: process
 //! spans are opened as `tracing` spans, so that bare `tracing` events land on them. `logs`: failures as log events.
 //!
 //! # Limits

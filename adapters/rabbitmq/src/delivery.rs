@@ -113,7 +113,8 @@ impl TracedDelivery {
     /// [`process`](Self::process), and settles the message: `Ok` acknowledges it; `Err` rejects it by `basic.nack`, without requeueing it
     /// unless [`TracedConsumer::requeue_on_error`](crate::TracedConsumer::requeue_on_error) says so. Where nothing is to be acknowledged
     /// ([`TracedConsumer::no_ack`](crate::TracedConsumer::no_ack), a pull with `no_ack`, a reply) nothing is sent. The handler must not
-    /// settle the message itself.
+    /// settle the message itself, nor call [`retry`](crate::TracedProducer::retry) or [`republish`](crate::TracedProducer::republish), which do:
+    /// those belong into [`process`](Self::process).
     ///
     /// # Errors
     ///

@@ -10,6 +10,7 @@
 //!
 //! # async fn reserve(_: &[u8]) -> lapin::Result<()> { Ok(()) }
 //! # async fn example(channel: Channel) -> lapin::Result<()> {
+//! channel.confirm_select(ConfirmSelectOptions::default()).await?; // else nobody answers a publish, as with lapin
 //! let producer = TracedProducer::new(channel.clone());
 //! let options = BasicPublishOptions::default();
 //! producer.publish("orders".into(), "order.created".into(), options, b"{}", BasicProperties::default()).await?.await?;
@@ -48,7 +49,18 @@
 //! Process-wide providers and propagator (the W3C's if none is installed); a message's creation context is the parent of its process
 //! span, and linked. [`Settings`] changes all that, for each producer and consumer.
 //!
+//! # Features
+//!
+//! `tokio` (default): lapin's default runtime. `internal-logs` (default): one warning, a `tracing` event, when the first messages saw no
+//! SDK. `tracing`: process spans are opened as `tracing` spans too, so that bare `tracing` events land on them. `logs`: failures as log
+//! events, for [`Settings`]' logger provider.
+//!
 //! # Limits
+//!
+//! - Without publisher confirms ([`Channel::confirm_select`](lapin::Channel::confirm_select)) a publish has no answer, and its span no error;
+//!   a message that no queue takes comes back only if it was published as `mandatory`.
+//! - [`republish`](TracedProducer::republish) and [`retry`](TracedProducer::retry) acknowledge the original themselves, without a settle
+//!   span: call them in [`process`](TracedDelivery::process), not in [`process_and_settle`](TracedDelivery::process_and_settle).
 //!
 //! - A headers exchange with `x-match=any-with-x` or `all-with-x` sees our headers, since their names do not begin with `x-` either way:
 //!   bind such queues to headers of your own.

@@ -10,10 +10,11 @@ use traced_envelope::{MessageSpan, Operation, PreparedDestination, Settings, Sta
 /// A channel that publishes with a span for each message, whose context travels in the message's headers.
 ///
 /// ```no_run
-/// use lapin::{BasicProperties, Channel, options::BasicPublishOptions};
+/// use lapin::{BasicProperties, Channel, options::{BasicPublishOptions, ConfirmSelectOptions}};
 /// use traced_rabbitmq::TracedProducer;
 ///
 /// # async fn example(channel: Channel) -> lapin::Result<()> {
+/// channel.confirm_select(ConfirmSelectOptions::default()).await?; // else nobody answers
 /// let producer = TracedProducer::new(channel);
 /// let confirmation = producer
 ///     .publish(

@@ -59,15 +59,24 @@ impl TracedProducer {
     /// ```no_run
     /// use traced_rabbitmq::{TracedDelivery, TracedProducer};
     ///
-    /// # async fn example(producer: &TracedProducer, delivery: TracedDelivery) -> lapin::Result<()> {
+    /// # async fn reserve(_: &[u8]) -> anyhow::Result<()> { Ok(()) }
+    /// # async fn example(producer: &TracedProducer, delivery: TracedDelivery) -> anyhow::Result<()> {
     /// let attempt = delivery.attempt();
     /// delivery
     ///     .process(async |delivery| {
-    ///         let queue = if attempt < 3 { "orders" } else { "orders.dead" };
-    ///         producer.retry(&delivery, attempt, "".into(), queue.into()).await
+    ///         let Err(error) = reserve(&delivery.data).await else {
+    ///             delivery.ack(Default::default()).await?;
+    ///             return Ok(());
+    ///         };
+    ///         if attempt < 3 {
+    ///             producer.retry(&delivery, attempt, "".into(), "orders".into()).await?;
+    ///         } else {
+    ///             producer.republish(&delivery, "".into(), "orders.dead".into()).await?;
+    ///         }
+    ///         Err(error) // the span is an error, the message is not lost
     ///     })
-    ///     .await?;
-    /// # Ok(()) }
+    ///     .await
+    /// # }
     /// ```
     ///
     /// # Errors

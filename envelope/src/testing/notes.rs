@@ -29,7 +29,26 @@ pub(super) fn sender<'a>(tree: Tree<'a>) -> Option<&'a CapturedSpan> {
         // A batch: each message waited for another time.
         _ => None,
     };
-    forest.parent(span).filter(|parent| is_sender(parent)).or_else(linked)
+    let first = forest.parent(span).filter(|parent| is_sender(parent)).or_else(linked)?;
+    Some(sent_on(tree, first).unwrap_or(first))
+}
+
+/// Who sent the message on, if it was: a CLIENT span that keeps the creation context links it. The latest one to this destination.
+fn sent_on<'a>(tree: Tree<'a>, first: &CapturedSpan) -> Option<&'a CapturedSpan> {
+    let destination =
+        |span: &CapturedSpan| span.attribute("messaging.destination.name").map(|name| name.as_str().into_owned());
+    let span = tree.span();
+    let to = destination(span)?;
+    let links_first =
+        |sender: &CapturedSpan| sender.links().iter().any(|link| link.span_context.span_id() == first.span_id());
+    let candidates = tree.forest().spans().iter().filter(|sender| {
+        sender.kind() == SpanKind::Client
+            && sender.start() <= span.start()
+            && links_first(sender)
+            // A consumer's destination may have the queue at its end, too.
+            && destination(sender).is_some_and(|from| to.starts_with(&from))
+    });
+    candidates.max_by_key(|sender| sender.start())
 }
 
 /// When the broker had the message: it may deliver before its confirmation is back at the producer.
@@ -47,10 +66,11 @@ pub(super) fn notes(tree: Tree<'_>, sent: Option<SystemTime>) -> Vec<String> {
     }
     let attempt = span.attribute("traced.message.attempt");
     notes.extend(attempt.map(|attempt| format!("attempt {attempt}")));
-    // A repeated message has not waited all the time: it was being processed before. Negative times
-    // are clocks that differ, which the next note tells.
+    // A message that was delivered again has not waited all the time: it was being processed before. One that was sent on has waited
+    // since then. Negative times are clocks that differ, which the next note tells.
     let is_first = attempt.is_none_or(|attempt| *attempt == Value::I64(1));
-    let wait = sent.filter(|_| is_first).and_then(|sent| span.start().duration_since(sent).ok());
+    let was_sent_on = sender(tree).is_some_and(|sender| sender.kind() == SpanKind::Client);
+    let wait = sent.filter(|_| is_first || was_sent_on).and_then(|sent| span.start().duration_since(sent).ok());
     notes.extend(wait.map(|wait| format!("waited {}", short(wait))));
     if let Some(Err(early)) = tree.forest().parent(span).map(|parent| span.start().duration_since(parent.start())) {
         notes.push(format!("starts {} before its parent", short(early.duration())));
@@ -111,6 +131,22 @@ mod tests {
     #[test]
     fn waiting_is_counted_from_the_start_of_sending_when_the_confirmation_came_late() {
         assert_eq!(all_notes([sent([0, 4000]), processed([3500, 9000])]), ["waited 3.5 ms"]);
+    }
+
+    #[test]
+    fn a_message_that_was_sent_on_has_waited_since_then() {
+        let destination = |name: &'static str| KeyValue::new("messaging.destination.name", name);
+        let notes = all_notes([
+            sent([0, 1000]).attribute(destination("orders")),
+            span(3, 1, "depot", "publish", [4000, 5000])
+                .kind(SpanKind::Client)
+                .link(TRACE, 1)
+                .attribute(destination("dead")),
+            processed([5500, 9000])
+                .attribute(destination("dead"))
+                .attribute(KeyValue::new("traced.message.attempt", 2)),
+        ]);
+        assert_eq!(notes, ["attempt 2", "waited 500 µs"]);
     }
 
     #[test]

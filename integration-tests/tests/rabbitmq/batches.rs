@@ -6,7 +6,9 @@ use lapin::options::{BasicAckOptions, BasicPublishOptions};
 use lapin::types::{AMQPValue, ShortString};
 use lapin::{BasicProperties, Confirmation};
 use opentelemetry::baggage::BaggageExt as _;
+use opentelemetry::trace::SpanKind;
 use opentelemetry::{Context, KeyValue};
+use traced_envelope::ExistingContext;
 use traced_rabbitmq::{BatchMessage, TracedConsumer, TracedDelivery, TracedProducer};
 
 use crate::channel::{Rabbit, next, soon, text, with_headers};
@@ -79,7 +81,39 @@ async fn without_create_spans_the_messages_carry_the_batchs_context_and_no_older
         let traceparent = headers.inner().get("traceparent").and_then(AMQPValue::as_long_string);
         assert!(traceparent.is_some_and(|value| value.to_string().contains(&sent.span_id().to_string())));
     }
-    rabbit.capture.assert_trace(&format!("publish {queue}  shop  PRODUCER"));
+    assert_eq!(sent.kind(), SpanKind::Producer);
+    let linked: Vec<_> = sent.links().iter().map(|link| link.span_context.span_id().to_string()).collect();
+    assert_eq!(linked, ["b7ad6b7169203331"], "what is replaced is linked");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_batch_leaves_a_context_that_is_to_be_kept_and_links_it() -> Result<()> {
+    for create_spans in [true, false] {
+        let rabbit = Rabbit::new().await?;
+        let queue = rabbit.queue().await?;
+        let settings = rabbit.shop().create_spans(create_spans).existing_context(ExistingContext::Keep);
+        let producer = TracedProducer::with_settings(rabbit.channel.clone(), &settings);
+        let kept = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        soon(producer.publish_batch([to(&queue, with_headers([("traceparent", text(kept))]))])).await??;
+        let headers = rabbit.headers(&queue).await?;
+        assert_eq!(headers.inner().get("traceparent"), Some(&text(kept)));
+        let sent = rabbit.capture.span(&format!("publish {queue}"));
+        assert_eq!(sent.links().len(), 1);
+        assert_eq!(rabbit.capture.spans().len(), 1, "no create span");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_batch_that_writes_nothing_leaves_the_properties_as_they_are() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let queue = rabbit.queue().await?;
+    let settings = rabbit.shop().create_spans(false).enabled(false);
+    let producer = TracedProducer::with_settings(rabbit.channel.clone(), &settings);
+    soon(producer.publish_batch([to(&queue, BasicProperties::default())])).await??;
+    let message = rabbit.pull(&queue).await?.context("a message")?;
+    assert_eq!(message.properties, BasicProperties::default());
     Ok(())
 }
 
