@@ -51,13 +51,7 @@ impl Telemetry {
         if settings.metrics {
             inner.count_arrival(operation.name, &destination, &extracted, headers, age);
         }
-        let relation = match settings.trust {
-            Trust::Trusted => {
-                let decided = settings.relation_hook.as_ref().map(|decide| decide(&message()));
-                decided.or(destination.get().relation).unwrap_or(settings.relation)
-            }
-            Trust::Untrusted | Trust::UntrustedUnlinked => Relation::New,
-        };
+        let relation = inner.relation(&destination, || Some(settings.relation_hook.as_ref()?(&message())));
         let Decision { parent, links } = relation.decide(&Surroundings {
             creation: &extracted.span_context,
             ambient: &ambient,
@@ -136,10 +130,7 @@ impl Telemetry {
         if let Some(add) = &settings.on_process {
             add(&inner.message(&operation, &destination, None, None), &mut attributes);
         }
-        let relation = match settings.trust {
-            Trust::Trusted => destination.get().relation.unwrap_or(settings.relation),
-            Trust::Untrusted | Trust::UntrustedUnlinked => Relation::New,
-        };
+        let relation = inner.relation(&destination, || None);
         // No creation context: a batch has many. The ambient span is decided upon as for a single message.
         let Decision { parent, links: [_, ambient_link] } = relation.decide(&Surroundings {
             creation: &SpanContext::NONE,
@@ -234,6 +225,14 @@ impl Inner {
             TraceState::NONE,
         );
         Extracted { span_context, context: Context::new(), finding: extracted.finding }
+    }
+
+    /// Untrusted goes before the application's hook, that before the destination, and all before the setting for everything.
+    fn relation(&self, destination: &PreparedDestination, hook: impl FnOnce() -> Option<Relation>) -> Relation {
+        match self.settings.trust {
+            Trust::Trusted => hook().or(destination.get().relation).unwrap_or(self.settings.relation),
+            Trust::Untrusted | Trust::UntrustedUnlinked => Relation::New,
+        }
     }
 
     /// What the handler gets where no span of ours is made: the message's own context, so that a service without telemetry breaks no
