@@ -5,6 +5,7 @@
 //! `budget` asserts the allocations, which repeat exactly; times are never asserted.
 //!
 //! Not in it: tests of what the spans say.
+#![forbid(unsafe_code)]
 
 // Adapters hide how they describe a message; these files of theirs are used as they are, so that they are measured.
 #[path = "../../adapters/rabbitmq/src/attempt.rs"]

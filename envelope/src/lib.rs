@@ -51,6 +51,7 @@
 //!
 //! Whoever puts `opentelemetry` of another release into the application has two sets of process-wide providers, and sees no span:
 //! [`Telemetry::status`] tells. Use the one that this crate re-exports.
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod ambient;

@@ -5,7 +5,7 @@
 //! cannot do it says by [`Transport::LACKS`], with the reason, which is printed in the case's place.
 //!
 //! Not here: what only one broker has. That is in the tests of that broker.
-
+#![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
     clippy::indexing_slicing,

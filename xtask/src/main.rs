@@ -3,6 +3,7 @@
 //! Where Docker answers or the server is installed, plain `cargo` does the same. What this adds is the set-up of a bare machine:
 //! see `plan.rs` for what is decided, `install.rs` for what is done. Not in it: starting brokers, which `test-brokers` does.
 
+#![forbid(unsafe_code)]
 // A command line program talks to its user.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 

@@ -68,6 +68,7 @@
 //! - lapin hides the broker's address: [`Settings::server`] adds it.
 //! - Inside [`process`](TracedDelivery::process) the handler has lapin's delivery; acknowledgements that it makes there have no settle
 //!   span. [`process_and_settle`](TracedDelivery::process_and_settle) and [`OpenDelivery`] make them.
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod attempt;

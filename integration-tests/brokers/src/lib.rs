@@ -19,6 +19,7 @@
 //!
 //! Not in it: clients, queues, messages. A new broker is one folder beside `rabbitmq`: its facts ([`Kind`]), its container,
 //! its commands, and a type with a `url`; the other files know no broker by name.
+#![forbid(unsafe_code)]
 
 mod choice;
 mod engine;
