@@ -59,11 +59,9 @@ pub(crate) fn consume(telemetry: &Telemetry, queue: &str, delivery: &Delivery) {
         black_box(span.run(handler(delivery)).now_or_never());
         return;
     }
-    let parts = [delivery.exchange.as_str(), delivery.routing_key.as_str(), queue];
-    let destination = telemetry.prepared("process", &parts, |_| {
-        let [exchange, routing_key, queue] = parts;
-        destination::of_consumer(exchange, routing_key, queue)
-    });
+    let (exchange, routing_key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
+    let destination = telemetry
+        .prepared("process", &[exchange, routing_key], |_| destination::of_consumer(exchange, routing_key, queue));
     let properties = &delivery.properties;
     let none = FieldTable::default();
     let headers = properties.headers().as_ref().unwrap_or(&none);

@@ -55,7 +55,7 @@ impl Telemetry {
         let Decision { parent, links } = relation.decide(&Surroundings {
             creation: &extracted.span_context,
             ambient: &ambient,
-            ambient_is_the_loops: ambient == inner.made_in,
+            ambient_is_the_loops: ambient.is_valid() && ambient == inner.made_in,
             pulled: operation.pulled,
         });
         let linked = if settings.trust == Trust::UntrustedUnlinked { [None, None] } else { links };
@@ -71,6 +71,10 @@ impl Telemetry {
             add(&message(), &mut attributes);
         }
         let below = match parent {
+            // A propagator that is not ours has put the creation context there already.
+            Some(parent) if extracted.has_span() && std::ptr::eq(parent, &raw const extracted.span_context) => {
+                extracted.context.clone()
+            }
             Some(parent) => extracted.context.with_remote_span_context(parent.clone()),
             None => extracted.without_span(),
         };
@@ -273,11 +277,15 @@ impl Extracted {
         Self { span_context: SpanContext::NONE, context: Context::new(), finding: Finding::Absent }
     }
 
+    fn has_span(&self) -> bool {
+        self.context.has_active_span()
+    }
+
     /// The context with the message's baggage and without its span, for a span that starts a trace.
     ///
     /// A propagator that is not ours has put the span into the context, and the API cannot take it out again.
     fn without_span(&self) -> Context {
-        if !self.context.has_active_span() {
+        if !self.has_span() {
             return self.context.clone();
         }
         let baggage = self.context.baggage();

@@ -32,10 +32,10 @@ impl Source {
     }
 
     pub(crate) fn destination(&self, delivery: &Delivery) -> PreparedDestination {
-        let parts = [delivery.exchange.as_str(), delivery.routing_key.as_str(), self.queue.as_str()];
-        self.telemetry.prepared("process", &parts, |_| {
-            let [exchange, routing_key, queue] = parts;
-            destination::of_consumer(exchange, routing_key, queue)
+        // The queue is no part of the key: each consumer has telemetry of its own.
+        let (exchange, routing_key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
+        self.telemetry.prepared("process", &[exchange, routing_key], |_| {
+            destination::of_consumer(exchange, routing_key, self.queue.as_str())
         })
     }
 
