@@ -45,7 +45,8 @@
 //! # Features
 //!
 //! `internal-logs`, the one that is on by default: one warning, a `tracing` event, when the first messages saw no SDK. `testing`: the in-memory capture of [`testing`], the one place that depends on the SDK. `tracing`: process
-//! spans are opened as `tracing` spans, so that bare `tracing` events land on them. `logs`: failures as log events.
+//! spans are opened as `tracing` spans, so that bare `tracing` events land on them. `logs`: failures as log events. `payload-envelope`:
+//! contexts inside the payload, for transports without headers; an adapter that needs it switches it on.
 //!
 //! # Limits
 //!
@@ -90,6 +91,8 @@ pub mod testing;
 mod tracer;
 #[cfg(feature = "tracing")]
 mod tracing_span;
+#[cfg(feature = "payload-envelope")]
+mod wire;
 
 pub use anonymous::is_anonymous;
 pub use baggage_policy::BaggagePolicy;
@@ -108,3 +111,5 @@ pub use semconv::SemConv;
 pub use settings::Settings;
 pub use status::Status;
 pub use telemetry::Telemetry;
+#[cfg(feature = "payload-envelope")]
+pub use wire::{AcceptedForms, CloudEvents, Envelope, Form};

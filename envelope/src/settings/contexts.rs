@@ -62,4 +62,26 @@ impl Settings {
         self.relation_hook = Some(Arc::new(decide));
         self
     }
+
+    /// Which envelopes consumers of transports without headers open. Default: [`AcceptedForms::default`](crate::AcceptedForms).
+    ///
+    /// ```
+    /// use traced_envelope::{AcceptedForms, Settings};
+    ///
+    /// let settings = Settings::default().accept_forms(AcceptedForms::all());
+    /// assert_eq!(settings.accepted_forms(), AcceptedForms::all());
+    /// ```
+    #[cfg(feature = "payload-envelope")]
+    #[must_use]
+    pub fn accept_forms(mut self, forms: crate::AcceptedForms) -> Self {
+        self.accepted_forms = forms;
+        self
+    }
+
+    /// The envelopes that [`accept_forms`](Self::accept_forms) allows: for adapters, which decode messages.
+    #[cfg(feature = "payload-envelope")]
+    #[must_use]
+    pub fn accepted_forms(&self) -> crate::AcceptedForms {
+        self.accepted_forms
+    }
 }

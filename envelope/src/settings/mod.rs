@@ -76,6 +76,8 @@ pub struct Settings {
     pub(crate) old_after: Duration,
     pub(crate) open_span_limit: usize,
     pub(crate) open_span_time_limit: Duration,
+    #[cfg(feature = "payload-envelope")]
+    pub(crate) accepted_forms: crate::AcceptedForms,
     #[cfg(feature = "tracing")]
     pub(crate) tracing_spans: bool,
 }
@@ -114,6 +116,8 @@ impl Default for Settings {
             old_after: Duration::from_secs(60),
             open_span_limit: 10_000,
             open_span_time_limit: Duration::from_secs(30 * 60),
+            #[cfg(feature = "payload-envelope")]
+            accepted_forms: crate::AcceptedForms::default(),
             #[cfg(feature = "tracing")]
             tracing_spans: true,
         }
