@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, str::FromStr};
 
-use crate::{Engine, Environment, Kind, find_program};
+use crate::{Engine, Environment, Kind};
 
 /// The environment variable that leaves one [`Way`] only.
 pub(crate) const WAY_VARIABLE: &str = "TRACED_BROKERS";
@@ -73,41 +73,36 @@ pub enum Choice {
 /// The first way to have a broker of this kind that this machine offers, or one line that says what to do. Pulls the image.
 pub fn choose(kind: &Kind, environment: &Environment) -> Result<Choice, String> {
     let forced = Way::forced(environment)?;
-    let missing = |why: &str| {
-        let Kind { name, url_variable, program_variable, packages, .. } = kind;
-        format!(
-            "no {name} to be had: {why}; start Docker, or install {} (`cargo xtask test` does so on Debian and Ubuntu), \
-             or set {program_variable} to the server's program or {url_variable} to a broker's address",
-            packages.join(" ")
-        )
-    };
-    match forced {
-        None => {
-            if let Some(url) = environment.get(kind.url_variable) {
-                return Ok(Choice::Address(url.to_owned()));
-            }
-            let why_no_container = match container(kind, environment) {
-                Ok(image) => return Ok(Choice::Docker { image }),
-                Err(why) => why,
-            };
-            match local(kind, environment) {
-                Ok(program) => Ok(Choice::Local { program, note: Some(why_no_container) }),
-                Err(why) => Err(missing(&format!("{why_no_container}, and {why}"))),
+    let wanted = |way| forced.is_none_or(|forced| forced == way);
+    let mut why = Vec::new();
+    let mut note = None;
+    if let Some(forced) = forced {
+        why.push(format!("{WAY_VARIABLE}={forced}"));
+    }
+    if wanted(Way::Address) {
+        if let Some(url) = kind.address(environment)? {
+            return Ok(Choice::Address(url.to_owned()));
+        }
+        if forced.is_some() {
+            why.push(format!("{} is not set", kind.url_variable));
+        }
+    }
+    if wanted(Way::Docker) {
+        match container(kind, environment) {
+            Ok(image) => return Ok(Choice::Docker { image }),
+            Err(no_container) => {
+                note = Some(no_container.clone());
+                why.push(no_container);
             }
         }
-        Some(Way::Address) => match environment.get(kind.url_variable) {
-            Some(url) => Ok(Choice::Address(url.to_owned())),
-            None => Err(missing(&format!("{WAY_VARIABLE}=address, and {} is not set", kind.url_variable))),
-        },
-        Some(Way::Docker) => match container(kind, environment) {
-            Ok(image) => Ok(Choice::Docker { image }),
-            Err(why) => Err(missing(&format!("{WAY_VARIABLE}=docker, and {why}"))),
-        },
-        Some(Way::Local) => match local(kind, environment) {
-            Ok(program) => Ok(Choice::Local { program, note: None }),
-            Err(why) => Err(missing(&format!("{WAY_VARIABLE}=local, and {why}"))),
-        },
     }
+    if wanted(Way::Local) {
+        match kind.find_server(environment) {
+            Ok(program) => return Ok(Choice::Local { program, note }),
+            Err(missing) => why.push(missing.why),
+        }
+    }
+    Err(format!("no {} to be had: {}; {}", kind.name, why.join(", and "), remedies(kind)))
 }
 
 fn container(kind: &Kind, environment: &Environment) -> Result<String, String> {
@@ -116,22 +111,31 @@ fn container(kind: &Kind, environment: &Environment) -> Result<String, String> {
     Ok(image.to_owned())
 }
 
-fn local(kind: &Kind, environment: &Environment) -> Result<PathBuf, String> {
-    if let Some(program) = environment.get(kind.program_variable) {
-        return find_program(&[program], environment)
-            .ok_or_else(|| format!("{}={program} is no program", kind.program_variable));
-    }
-    find_program(kind.programs, environment)
-        .ok_or_else(|| format!("there is no {} on this machine", kind.packages.join(" ")))
+fn remedies(kind: &Kind) -> String {
+    let packages = kind.programs.iter().flat_map(|program| program.packages).copied().collect::<Vec<_>>().join(" ");
+    let mut remedies = vec![
+        "start Docker".to_owned(),
+        format!("install {packages} (`cargo xtask test` does so on Debian and Ubuntu)"),
+    ];
+    remedies.extend(kind.programs.iter().filter_map(|program| program.instead).map(str::to_owned));
+    remedies.push(format!("set {} to a broker's address", kind.url_variable));
+    remedies.join(", or ")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::RABBITMQ;
+    use crate::{KAFKA, Program, RABBITMQ};
 
+    const SERVER: Program = Program {
+        variable: Some("TRACED_RABBITMQ_SERVER"),
+        paths: &["/nowhere/server"],
+        packages: &["rabbitmq-server"],
+        instead: None,
+        spared: None,
+    };
     /// Nothing in it: no engine, no address, no server.
-    const NOWHERE: Kind = Kind { programs: &["/nowhere/server"], ..RABBITMQ };
+    const NOWHERE: Kind = Kind { programs: &[SERVER], ..RABBITMQ };
 
     fn nowhere() -> Environment {
         Environment::default().with("DOCKER_HOST", "unix:///nowhere/docker.sock").with("PATH", "")
@@ -145,10 +149,10 @@ mod tests {
 
     #[test]
     fn without_an_engine_the_server_on_the_machine_is_taken() {
-        let kind = Kind { programs: &["/nowhere/server", "/bin/sh"], ..RABBITMQ };
+        let kind = Kind { programs: &[Program { paths: &["/nowhere/server", "/bin/sh"], ..SERVER }], ..RABBITMQ };
         let choice = choose(&kind, &nowhere()).expect("a program");
         assert!(matches!(choice, Choice::Local { program, .. } if program.ends_with("bin/sh")));
-        let named = nowhere().with(RABBITMQ.program_variable, "/bin/sh");
+        let named = nowhere().with("TRACED_RABBITMQ_SERVER", "/bin/sh");
         assert!(matches!(choose(&NOWHERE, &named), Ok(Choice::Local { .. })));
     }
 
@@ -167,6 +171,25 @@ mod tests {
             let why = choose(&NOWHERE, &nowhere().with("TRACED_BROKERS", way)).expect_err("there is nothing");
             assert!(why.starts_with("no RabbitMQ to be had: ") && !why.contains('\n'), "{why}");
             assert!(why.contains("start Docker, or install rabbitmq-server"), "{why}");
+        }
+    }
+
+    #[test]
+    fn kafka_needs_java_and_maven_or_its_jars() {
+        let why = choose(&KAFKA, &nowhere().with("XDG_CACHE_HOME", "/nowhere")).expect_err("there is nothing");
+        assert!(why.starts_with("no Kafka to be had: ") && !why.contains('\n'), "{why}");
+        assert!(why.contains("there is no default-jre-headless maven on this machine"), "{why}");
+        assert!(why.contains("or set TRACED_KAFKA_HOME to the directory of a Kafka, or set TRACED_KAFKA_URL"), "{why}");
+    }
+
+    #[test]
+    fn a_malformed_address_is_an_error_without_its_password() {
+        for (kind, url, form) in [
+            (&RABBITMQ, "amqp://me:secret@there:port", "amqp://user:password@host:port/vhost"),
+            (&KAFKA, "there:9092,secret", "host:port[,host:port]"),
+        ] {
+            let why = choose(kind, &nowhere().with(kind.url_variable, url)).expect_err("malformed");
+            assert_eq!(why, format!("{} is malformed: it takes {form}", kind.url_variable));
         }
     }
 

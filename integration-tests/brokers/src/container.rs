@@ -12,8 +12,10 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use testcontainers::{
-    ContainerAsync, GenericImage, bollard::query_parameters::KillContainerOptions,
-    core::client::docker_client_instance, runners::AsyncRunner as _,
+    ContainerAsync, GenericImage,
+    bollard::query_parameters::KillContainerOptions,
+    core::{CmdWaitFor, ExecCommand, client::docker_client_instance},
+    runners::AsyncRunner as _,
 };
 use tokio::runtime::{Builder, Runtime};
 
@@ -35,6 +37,9 @@ impl Container {
         let (name, tag) = split_image(image);
         let request = (recipe.container)(GenericImage::new(name, tag), port);
         let container = Self { inner: Some(block_on(request.start())??), ready: recipe.kind.ready };
+        if let Some(script) = recipe.once_addressed {
+            container.run(&script(&container.host()?, port))?;
+        }
         container.wait_until_ready(0)?;
         Ok(container)
     }
@@ -76,6 +81,14 @@ impl Container {
         let host = block_on(self.inner()?.get_host())??.to_string();
         // Not by name: that can be ::1 first, where an engine need not listen.
         Ok(if host == "localhost" { "127.0.0.1".to_owned() } else { host })
+    }
+
+    /// Runs a shell's script in it.
+    fn run(&self, script: &str) -> Result<()> {
+        let ended = CmdWaitFor::exit_code(0);
+        let command = ExecCommand::new(["sh", "-c", script]).with_cmd_ready_condition(ended);
+        block_on(self.inner()?.exec(command))??;
+        Ok(())
     }
 
     fn wait_until_ready(&self, seen: usize) -> Result<()> {

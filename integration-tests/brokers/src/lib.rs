@@ -18,14 +18,16 @@
 //! ```
 //!
 //! Not in it: clients, queues, messages. A new broker is one folder beside `rabbitmq`: its facts ([`Kind`]), its container,
-//! its commands, and a type with a `url`; the other files know no broker by name.
+//! its commands, and a type with its address; then it is named in [`KINDS`]. The other files know no broker by name.
 #![forbid(unsafe_code)]
 
 mod choice;
 mod engine;
 mod environment;
 mod http;
+mod kafka;
 mod kind;
+mod place;
 mod program;
 mod rabbitmq;
 
@@ -51,8 +53,14 @@ mod watchdog;
 pub use choice::{Choice, Way, choose};
 pub use engine::Engine;
 pub use environment::Environment;
-pub use kind::Kind;
+pub use kafka::KAFKA;
+#[cfg(feature = "servers")]
+pub use kafka::Kafka;
+pub use kind::{Kind, Missing, Prepare, Program, Say, Spared};
 pub use program::find_program;
 pub use rabbitmq::RABBITMQ;
 #[cfg(feature = "servers")]
 pub use rabbitmq::RabbitMq;
+
+/// Every kind of broker that there is here: what the tests need.
+pub const KINDS: [&Kind; 2] = [&RABBITMQ, &KAFKA];

@@ -1,14 +1,19 @@
-//! Waiting until a server's log says that it takes connections. The log's end is in the error when it never does.
+//! Waiting until a server takes connections: its log says so, and then it answers. The log's end is in the error when it never
+//! says so.
 
 use std::{
+    net::{TcpStream, ToSocketAddrs as _},
     thread,
     time::{Duration, Instant},
 };
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
-/// RabbitMQ takes 6 s on an idle machine.
+/// RabbitMQ takes 6 s on an idle machine, Kafka after a crash 14 s.
 pub(crate) const LIMIT: Duration = Duration::from_secs(120);
+/// After the log's line it is a matter of milliseconds.
+const ANSWER_LIMIT: Duration = Duration::from_secs(30);
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 const POLL: Duration = Duration::from_millis(100);
 const LAST_LINES: usize = 20;
 
@@ -37,6 +42,27 @@ pub(crate) fn wait_for_line(
         }
         thread::sleep(POLL);
     }
+}
+
+/// Asks at `host:port` until there is an answer, through everything that is on a client's way too: a container's port is open
+/// before there is anything behind it.
+pub(crate) fn wait_for_answer(place: &str, ask: fn(TcpStream) -> Result<()>) -> Result<()> {
+    let start = Instant::now();
+    loop {
+        match ask_at(place, ask) {
+            Ok(()) => return Ok(()),
+            Err(error) if start.elapsed() > ANSWER_LIMIT => {
+                return Err(error.context(format!("its log says that it is ready, and it does not answer at {place}")));
+            }
+            Err(_) => thread::sleep(POLL),
+        }
+    }
+}
+
+/// Asks once at `host:port`.
+pub(crate) fn ask_at(place: &str, ask: fn(TcpStream) -> Result<()>) -> Result<()> {
+    let address = place.to_socket_addrs()?.next().context("the name has no address")?;
+    ask(TcpStream::connect_timeout(&address, CONNECT_LIMIT)?)
 }
 
 fn last_lines(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! What a broker's folder tells the rest: how to make a container of its image, and which commands start it without one.
 
 use std::{
+    net::TcpStream,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -16,8 +17,13 @@ pub(crate) struct Recipe {
     pub(crate) kind: Kind,
     /// Completes the container; the second argument is the port on the host, known before the start and the same after a restart.
     pub(crate) container: fn(GenericImage, u16) -> ContainerRequest<GenericImage>,
+    /// A script for a shell in the container, run once it is known under which host and port clients reach it; not at a later
+    /// start, when all that it left is still there.
+    pub(crate) once_addressed: Option<fn(&str, u16) -> String>,
     /// Writes what it needs into the directory and returns the commands.
     pub(crate) commands: fn(&Place<'_>) -> Result<Commands>,
+    /// Finds out on a connection whether a server of this kind answers.
+    pub(crate) ask: fn(TcpStream) -> Result<()>,
 }
 
 /// Where a server without a container lives.

@@ -1,15 +1,11 @@
 //! A server of any kind, wherever it comes from: started, stopped, killed, started again, on one and the same address.
 
-use std::{
-    net::{TcpStream, ToSocketAddrs as _},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    Choice, Environment, Kind, Way, choose, container::Container, local::Local, port::free_port, recipe::Recipe,
+    Choice, Environment, Kind, Way, choose, container::Container, local::Local, port::free_port, ready, recipe::Recipe,
 };
 
 /// A handle on a server; the last one to be dropped ends it and removes what it left.
@@ -18,7 +14,7 @@ pub(crate) struct Server(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    kind: Kind,
+    recipe: Recipe,
     address: Address,
     description: String,
     origin: Mutex<Origin>,
@@ -50,10 +46,13 @@ impl Server {
         let name = kind.name;
         let (address, description, origin) = match choose(&kind, environment).map_err(|why| anyhow!(why))? {
             Choice::Address(url) => {
-                let place = place(&url, kind.port);
-                reach(&place)
-                    .with_context(|| format!("no {name} answers at {place}, which {} names", kind.url_variable))?;
-                (Address::Url(url), format!("{name} at {place}"), Origin::Given)
+                let places = (kind.places)(&url).unwrap_or_default();
+                let printed = places.join(",");
+                // One of them is enough for a client to begin with.
+                if !places.iter().any(|place| ready::ask_at(place, recipe.ask).is_ok()) {
+                    bail!("no {name} answers at {printed}, which {} names", kind.url_variable);
+                }
+                (Address::Url(url), format!("{name} at {printed}"), Origin::Given)
             }
             Choice::Docker { image } => {
                 let port = free_port()?;
@@ -76,7 +75,16 @@ impl Server {
                 (Address::Port { host: "127.0.0.1".to_owned(), port }, description, Origin::Local(Box::new(local)))
             }
         };
-        Ok(Self(Arc::new(Inner { kind, address, description, origin: Mutex::new(origin) })))
+        let server = Self(Arc::new(Inner { recipe: *recipe, address, description, origin: Mutex::new(origin) }));
+        server.wait_for_answer().with_context(|| server.0.description.clone())?;
+        Ok(server)
+    }
+
+    fn wait_for_answer(&self) -> Result<()> {
+        match &self.0.address {
+            Address::Url(_) => Ok(()),
+            Address::Port { host, port } => ready::wait_for_answer(&format!("{host}:{port}"), self.0.recipe.ask),
+        }
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -114,7 +122,9 @@ impl Server {
             Origin::Container(container) => container.start_again(),
             Origin::Local(local) => local.start_again(),
         })
-        .await
+        .await?;
+        let server = self.clone();
+        blocking(move || server.wait_for_answer().with_context(|| server.0.description.clone())).await
     }
 
     async fn change(&self, change: fn(&mut Origin) -> Result<()>) -> Result<()> {
@@ -122,7 +132,7 @@ impl Server {
         blocking(move || {
             let mut origin = server.origin();
             if let Origin::Given = *origin {
-                let Kind { name, url_variable, .. } = server.0.kind;
+                let Kind { name, url_variable, .. } = server.0.recipe.kind;
                 bail!(
                     "the {name} that {url_variable} names cannot be stopped or started from here: \
                      unset it, or set {} to docker or local",
@@ -143,37 +153,4 @@ impl Server {
 /// Off the test's runtime: processes and containers are waited for by blocking.
 async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     tokio::task::spawn_blocking(work).await?
-}
-
-/// `host:port` of a URL: what may be printed of it.
-fn place(url: &str, default_port: u16) -> String {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place);
-    let has_port = place.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if has_port { place.to_owned() } else { format!("{place}:{default_port}") }
-}
-
-fn reach(place: &str) -> Result<()> {
-    let address = place.to_socket_addrs()?.next().context("the name has no address")?;
-    TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_printed_of_a_url_is_its_host_and_port() {
-        for (url, printed) in [
-            ("amqp://me:secret@there:1234/%2f", "there:1234"),
-            ("amqp://me:s@cret@there/%2f?heartbeat=1", "there:5672"),
-            ("amqp://[::1]:5673", "[::1]:5673"),
-            ("amqp://[::1]/", "[::1]:5672"),
-            ("there", "there:5672"),
-        ] {
-            assert_eq!(place(url, 5672), printed, "{url}");
-        }
-    }
 }

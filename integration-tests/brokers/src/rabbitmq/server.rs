@@ -94,7 +94,14 @@ impl RabbitMq {
     }
 }
 
-const RECIPE: Recipe = Recipe { kind: RABBITMQ, container, commands };
+const RECIPE: Recipe = Recipe {
+    kind: RABBITMQ,
+    container,
+    once_addressed: None,
+    commands,
+    // A connection is enough, also where an address wants TLS: the server's log has said the rest.
+    ask: |_connection| Ok(()),
+};
 
 fn container(image: GenericImage, port: u16) -> ContainerRequest<GenericImage> {
     // A port that the engine chooses would be another one after a restart.

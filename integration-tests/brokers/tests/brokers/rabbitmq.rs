@@ -1,7 +1,4 @@
-//! Each way to have a RabbitMQ, on this machine: started, stopped, killed, started again. A way that the machine does not offer
-//! is tested for its one-line error.
-
-#![allow(clippy::print_stdout, reason = "a test says which broker it had")]
+//! RabbitMQ.
 
 use std::{
     io::{Read as _, Write as _},
@@ -10,20 +7,9 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use test_brokers::{Environment, RABBITMQ, RabbitMq, Way, choose};
+use test_brokers::{Environment, RABBITMQ, RabbitMq, Way};
 
-/// The environment of this process, with one way left; `None` where the machine does not offer it, after a look at the error.
-fn only(way: Way) -> Option<Environment> {
-    let environment = Environment::of_process().with(Way::VARIABLE, &way.to_string());
-    match choose(&RABBITMQ, &environment) {
-        Ok(_) => Some(environment),
-        Err(why) => {
-            println!("not here: {why}");
-            assert!(why.starts_with("no RabbitMQ to be had: ") && !why.contains('\n'), "{why}");
-            None
-        }
-    }
-}
+use crate::only;
 
 /// `None` if it is refused, or the first bytes of what it says to a client's greeting.
 fn greet(broker: &RabbitMq) -> Result<Option<Vec<u8>>> {
@@ -69,7 +55,7 @@ async fn live_through_a_stop_and_a_crash(environment: Environment) -> Result<()>
 
 #[tokio::test]
 async fn a_container_keeps_its_address_through_stop_kill_and_restart() -> Result<()> {
-    match only(Way::Docker) {
+    match only(Way::Docker, &RABBITMQ) {
         Some(environment) => live_through_a_stop_and_a_crash(environment).await,
         None => Ok(()),
     }
@@ -77,7 +63,7 @@ async fn a_container_keeps_its_address_through_stop_kill_and_restart() -> Result
 
 #[tokio::test]
 async fn a_local_process_keeps_its_address_through_stop_kill_and_restart() -> Result<()> {
-    match only(Way::Local) {
+    match only(Way::Local, &RABBITMQ) {
         Some(environment) => live_through_a_stop_and_a_crash(environment).await,
         None => Ok(()),
     }
