@@ -50,6 +50,7 @@ pub struct Operation<'a> {
     pub(crate) partition: Option<i32>,
     pub(crate) batch: Option<usize>,
     pub(crate) body_size: Option<usize>,
+    pub(crate) message_key: Option<&'a [u8]>,
     pub(crate) attempt: Option<u32>,
     pub(crate) redelivered: bool,
     pub(crate) pulled: bool,
@@ -132,6 +133,7 @@ impl<'a> Operation<'a> {
             partition: None,
             batch: None,
             body_size: None,
+            message_key: None,
             attempt: None,
             redelivered: false,
             pulled: false,
@@ -186,6 +188,26 @@ impl<'a> Operation<'a> {
     #[must_use]
     pub fn body_size(mut self, bytes: usize) -> Self {
         self.body_size = Some(bytes);
+        self
+    }
+
+    /// The key of a Kafka record; written when [`Settings::message_keys`](crate::Settings::message_keys) asks for it, and only if it is
+    /// UTF-8.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("kafka", &capture.settings("shop").message_keys(true));
+    /// let operation = Operation::new("send", "orders").message_key(&b"customer-7"[..]);
+    /// telemetry.send(operation, &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// let key = "customer-7".into();
+    /// assert_eq!(capture.span("send orders").attribute("messaging.kafka.message.key"), Some(&key));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn message_key(mut self, key: impl Into<Option<&'a [u8]>>) -> Self {
+        self.message_key = key.into();
         self
     }
 

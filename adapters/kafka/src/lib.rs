@@ -1,6 +1,8 @@
 //! One OpenTelemetry trace through Kafka, over [rdkafka].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod destination;
+mod error;
 mod headers;
 mod native_headers;
 
