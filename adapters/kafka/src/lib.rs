@@ -1,14 +1,28 @@
 //! One OpenTelemetry trace through Kafka, over [rdkafka].
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod attempt;
+mod base_consumer;
+mod batch_message;
+mod consumer;
 mod destination;
 mod error;
 mod headers;
+mod message;
 mod native_headers;
+mod open_message;
+mod settlement;
+mod source;
+mod stream_consumer;
 
+pub use base_consumer::TracedIter;
+pub use consumer::TracedConsumer;
 pub use headers::{HeaderExtractor, HeaderInjector};
+pub use message::{NativeMessage, TracedMessage};
+pub use open_message::OpenMessage;
 pub use opentelemetry;
 pub use rdkafka;
+pub use stream_consumer::TracedMessageStream;
 pub use traced_envelope as envelope;
 pub use traced_envelope::{Outcome, Relation, Settings};
 
