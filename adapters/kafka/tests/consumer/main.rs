@@ -1,0 +1,8 @@
+//! Consuming, against librdkafka's in-process mock cluster.
+
+mod bad_headers;
+mod batches;
+mod cluster;
+mod process;
+mod rebalance;
+mod settling;
