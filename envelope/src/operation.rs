@@ -4,9 +4,10 @@ use crate::PreparedDestination;
 use crate::existing::Existing;
 use crate::semconv::Name;
 use opentelemetry::Value;
+use opentelemetry::trace::SpanContext;
 use std::time::{Duration, SystemTime};
 
-/// The five types of operation of the conventions.
+/// The five types of operation of the conventions, and one of our own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum OperationType {
     Create,
@@ -14,6 +15,7 @@ pub(crate) enum OperationType {
     Receive,
     Process,
     Settle,
+    Transaction,
 }
 
 impl OperationType {
@@ -24,6 +26,7 @@ impl OperationType {
             Self::Receive => "receive",
             Self::Process => "process",
             Self::Settle => "settle",
+            Self::Transaction => "transaction",
         }
     }
 }
@@ -56,6 +59,7 @@ pub struct Operation<'a> {
     pub(crate) pulled: bool,
     pub(crate) sent_at: Option<SystemTime>,
     pub(crate) existing: Existing,
+    pub(crate) linked: Option<&'a SpanContext>,
     pub(crate) keep_existing: bool,
     pub(crate) attributes: [Option<(&'a Name, Fact<'a>)>; 3],
 }
@@ -139,6 +143,7 @@ impl<'a> Operation<'a> {
             pulled: false,
             sent_at: None,
             existing: Existing::default(),
+            linked: None,
             keep_existing: false,
             attributes: [None; 3],
         }
@@ -250,6 +255,25 @@ impl<'a> Operation<'a> {
     #[must_use]
     pub fn existing(mut self, existing: Existing) -> Self {
         self.existing = existing;
+        self
+    }
+
+    /// A span that a send span links besides: that of the transaction which the message belongs to, where another span is the parent.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("kafka", &capture.settings("shop"));
+    /// let transaction = telemetry.transaction(Operation::new("transaction", ""));
+    /// let linked = transaction.span_context().unwrap();
+    /// telemetry.send(Operation::new("send", "orders").link(&linked), &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// assert_eq!(capture.span("send orders").links().first().map(|link| &link.span_context), Some(&linked));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn link(mut self, linked: impl Into<Option<&'a SpanContext>>) -> Self {
+        self.linked = linked.into();
         self
     }
 
