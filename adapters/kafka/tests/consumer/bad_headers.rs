@@ -1,38 +1,19 @@
 //! Headers that no well-meaning producer writes: whoever sends them loses the trace, never the message, and never the consumer.
-#![allow(unsafe_code)]
 
 use crate::cluster::{Cluster, within};
+use crate::raw_headers;
 use rdkafka::Message;
-use rdkafka::bindings::{rd_kafka_header_add, rd_kafka_headers_t};
 use rdkafka::consumer::StreamConsumer;
 use rdkafka::message::{Header, OwnedHeaders};
-use std::ptr;
 use traced_kafka::TracedConsumer;
 
 const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const OTHER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-b7ad6b7169203331-01";
 
-/// rdkafka takes names that are text only.
-fn add(headers: &mut OwnedHeaders, name: &[u8], value: Option<&[u8]>) {
-    let list = ptr::from_ref(headers.as_borrowed()).cast_mut().cast::<rd_kafka_headers_t>();
-    let (bytes, size) = value.map_or((ptr::null(), 0), |value| (value.as_ptr(), value.len()));
-    // SAFETY: the list is ours alone; librdkafka copies name and value.
-    unsafe {
-        rd_kafka_header_add(
-            list,
-            name.as_ptr().cast(),
-            name.len().try_into().unwrap(),
-            bytes.cast(),
-            size.try_into().unwrap(),
-        );
-    }
-}
-
 /// Sends one record with these headers, processes it, and tells whose trace it is in and what was counted.
 async fn consumed(headers: &[(&[u8], Option<&[u8]>)]) -> (Option<String>, Option<String>) {
     let cluster = Cluster::new();
-    let mut list = OwnedHeaders::new();
-    headers.iter().for_each(|(name, value)| add(&mut list, name, *value));
+    let list = raw_headers::list(headers);
     cluster.send(Some(list)).await;
     let settings = cluster.capture.settings("warehouse").capture_headers(["*"]).receive_spans(true);
     let consumer = TracedConsumer::with_settings(cluster.assigned::<StreamConsumer>(), &settings);

@@ -9,6 +9,7 @@ use rdkafka::consumer::{Consumer, ConsumerContext};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
 use std::future::Future;
 use std::time::Duration;
@@ -84,6 +85,11 @@ impl Cluster {
         let mut record = FutureRecord::to(topic).partition(partition).key("42").payload(b"{}");
         record.headers = headers;
         within(self.producer.send(record, Duration::ZERO)).await.unwrap();
+    }
+
+    pub(crate) fn refuse_next_send(&self) {
+        let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+        self.mock.request_errors(RDKafkaApiKey::Produce, &[error]);
     }
 
     /// A span of the handler's own.

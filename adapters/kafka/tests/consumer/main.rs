@@ -4,5 +4,7 @@ mod bad_headers;
 mod batches;
 mod cluster;
 mod process;
+mod raw_headers;
 mod rebalance;
+mod republish;
 mod settling;
