@@ -26,6 +26,7 @@ impl LoggerSource {
                 OperationType::Receive => ("messaging.receive.exception", Severity::Warn),
                 OperationType::Settle => ("messaging.settle.exception", Severity::Warn),
                 OperationType::Process => ("messaging.process.exception", Severity::Error),
+                OperationType::Transaction => ("messaging.transaction.exception", Severity::Warn),
             };
             // Failures are rare: taking a logger for each keeps no state.
             let logger = provider.logger_with_scope(scope.clone());

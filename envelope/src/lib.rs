@@ -41,6 +41,7 @@
 //! | [`Telemetry::receive`] | `poll orders`, CLIENT | opt-in; when the pull began | when it returned |
 //! | [`Telemetry::process`] | `process orders`, CONSUMER | with the handler | when it returns, fails, panics or is dropped |
 //! | [`Telemetry::settle`] | `ack orders`, CLIENT | opt-in; before the call | when it returned |
+//! | [`Telemetry::transaction`] | `transaction`, INTERNAL | with the begin | with commit or abort |
 //!
 //! # Features
 //!
@@ -91,6 +92,7 @@ pub mod testing;
 mod tracer;
 #[cfg(feature = "tracing")]
 mod tracing_span;
+mod transaction;
 #[cfg(feature = "payload-envelope")]
 mod wire;
 

@@ -247,8 +247,8 @@ impl Open {
         let destination = self.destination.get();
         let seconds = started.elapsed().as_secs_f64();
         match self.kind {
-            // A message that is created is not sent yet, and its send span counts it.
-            OperationType::Create => {}
+            // A message that is created is not sent yet, and its send span counts it; a transaction's messages have their own.
+            OperationType::Create | OperationType::Transaction => {}
             OperationType::Process => {
                 let attributes = destination.message_attributes(self.operation, error);
                 instruments.process_duration.record(seconds, &attributes);

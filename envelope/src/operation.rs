@@ -4,9 +4,10 @@ use crate::PreparedDestination;
 use crate::existing::Existing;
 use crate::semconv::Name;
 use opentelemetry::Value;
+use opentelemetry::trace::SpanContext;
 use std::time::{Duration, SystemTime};
 
-/// The five types of operation of the conventions.
+/// The five types of operation of the conventions, and one of our own.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum OperationType {
     Create,
@@ -14,6 +15,7 @@ pub(crate) enum OperationType {
     Receive,
     Process,
     Settle,
+    Transaction,
 }
 
 impl OperationType {
@@ -24,6 +26,7 @@ impl OperationType {
             Self::Receive => "receive",
             Self::Process => "process",
             Self::Settle => "settle",
+            Self::Transaction => "transaction",
         }
     }
 }
@@ -50,11 +53,13 @@ pub struct Operation<'a> {
     pub(crate) partition: Option<i32>,
     pub(crate) batch: Option<usize>,
     pub(crate) body_size: Option<usize>,
+    pub(crate) message_key: Option<&'a [u8]>,
     pub(crate) attempt: Option<u32>,
     pub(crate) redelivered: bool,
     pub(crate) pulled: bool,
     pub(crate) sent_at: Option<SystemTime>,
     pub(crate) existing: Existing,
+    pub(crate) linked: Option<&'a SpanContext>,
     pub(crate) keep_existing: bool,
     pub(crate) attributes: [Option<(&'a Name, Fact<'a>)>; 3],
 }
@@ -132,11 +137,13 @@ impl<'a> Operation<'a> {
             partition: None,
             batch: None,
             body_size: None,
+            message_key: None,
             attempt: None,
             redelivered: false,
             pulled: false,
             sent_at: None,
             existing: Existing::default(),
+            linked: None,
             keep_existing: false,
             attributes: [None; 3],
         }
@@ -189,6 +196,26 @@ impl<'a> Operation<'a> {
         self
     }
 
+    /// The key of a Kafka record; written when [`Settings::message_keys`](crate::Settings::message_keys) asks for it, and only if it is
+    /// UTF-8.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("kafka", &capture.settings("shop").message_keys(true));
+    /// let operation = Operation::new("send", "orders").message_key(&b"customer-7"[..]);
+    /// telemetry.send(operation, &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// let key = "customer-7".into();
+    /// assert_eq!(capture.span("send orders").attribute("messaging.kafka.message.key"), Some(&key));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn message_key(mut self, key: impl Into<Option<&'a [u8]>>) -> Self {
+        self.message_key = key.into();
+        self
+    }
+
     /// Which attempt at the message this is: 1 for the first.
     #[inline]
     #[must_use]
@@ -228,6 +255,25 @@ impl<'a> Operation<'a> {
     #[must_use]
     pub fn existing(mut self, existing: Existing) -> Self {
         self.existing = existing;
+        self
+    }
+
+    /// A span that a send span links besides: that of the transaction which the message belongs to, where another span is the parent.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("kafka", &capture.settings("shop"));
+    /// let transaction = telemetry.transaction(Operation::new("transaction", ""));
+    /// let linked = transaction.span_context().unwrap();
+    /// telemetry.send(Operation::new("send", "orders").link(&linked), &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// assert_eq!(capture.span("send orders").links().first().map(|link| &link.span_context), Some(&linked));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn link(mut self, linked: impl Into<Option<&'a SpanContext>>) -> Self {
+        self.linked = linked.into();
         self
     }
 

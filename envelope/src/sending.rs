@@ -148,11 +148,12 @@ impl Telemetry {
         if let Some(add) = &settings.on_send {
             add(&inner.message(operation, &destination, None, None), &mut attributes);
         }
-        let links = if existing.span_context.is_valid() {
+        let mut links = if existing.span_context.is_valid() {
             vec![Link::with_context(existing.span_context.clone())]
         } else {
             Vec::new()
         };
+        links.extend(operation.linked.cloned().map(Link::with_context));
         let span_kind = if keep { SpanKind::Client } else { SpanKind::Producer };
         let start = Start { kind: span_kind, at: None, attributes, links };
         let context = self.start(operation, &destination, start, &parent);

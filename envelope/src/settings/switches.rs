@@ -34,6 +34,14 @@ impl Settings {
         self
     }
 
+    /// Whether spans carry the keys of Kafka's records, `messaging.kafka.message.key`, where they are UTF-8: keys may be personal data.
+    /// Default: no.
+    #[must_use]
+    pub fn message_keys(mut self, on: bool) -> Self {
+        self.message_keys = on;
+        self
+    }
+
     /// Whether each message of a batch gets a create span of its own; without, all share the context of the one send span.
     /// Default: yes.
     #[must_use]
