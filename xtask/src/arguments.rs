@@ -1,27 +1,30 @@
 //! The command line.
 
-use test_brokers::Way;
+use test_brokers::{KINDS, Kind, RABBITMQ, Way};
 
 const HELP: &str = "\
 Usage: cargo xtask <demo|test> [OPTIONS] [-- ARGUMENTS]
 
 Commands:
   demo  An order travels through a real RabbitMQ; the terminal shows its trace
-  test  All tests of the workspace, against a real RabbitMQ
-
-`cargo xtask <demo|test> --help` says more.";
+  test  All tests of the workspace, against a real RabbitMQ and a real Kafka";
 
 const OPTIONS: &str = "\
 Options:
   -y, --yes             Install what is missing without asking
       --with-docker     Only a container will do
       --without-docker  Only a server process of this machine will do
-  -h, --help            This text
+  -h, --help            This text; after a command, more about it";
 
-The broker is the first of these that there is: the one that TRACED_RABBITMQ_URL names; a container, where a Docker engine
-answers; a process of the server's program on this machine. On Debian and Ubuntu root gets the missing server by apt-get:
-it lists the packages first and asks on a terminal, and no service is started. TRACED_BROKERS=address|docker|local leaves one
-way only, TRACED_RABBITMQ_IMAGE names another image, TRACED_RABBITMQ_SERVER the server's program.";
+const BROKERS: &str = "\
+Each broker is the first of these that there is: the one that TRACED_RABBITMQ_URL or TRACED_KAFKA_URL names (a URL, and
+bootstrap servers as host:port[,host:port]); a container, where a Docker engine answers; a process of this machine. On Debian
+and Ubuntu root gets what is missing for that by apt-get, rabbitmq-server for the one, Java and Maven for the other: it lists
+the packages first and asks on a terminal, and no service is started. Maven then fetches Kafka's jars, once, into
+~/.cache/traced.
+
+TRACED_BROKERS=address|docker|local leaves one way only, for all brokers. TRACED_RABBITMQ_IMAGE and TRACED_KAFKA_IMAGE name other
+images, TRACED_RABBITMQ_SERVER the server's program, TRACED_KAFKA_HOME the directory of a Kafka 4, which needs no Maven.";
 
 const DEMO: &str = "\
 Usage: cargo xtask demo [OPTIONS] [-- ARGUMENTS OF THE DEMO]
@@ -36,11 +39,29 @@ Runs `cargo test --locked --workspace --all-features`; arguments after `--` take
 `cargo xtask test -- -p integration-tests --test conformance`.
 The tests with partners in Python need python3 with venv: where it is missing and apt-get is there, root gets it too.";
 
-/// What to run once there is a broker.
+/// What to run once there are brokers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     Demo,
     Test,
+}
+
+impl Task {
+    /// Its word on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Test => "test",
+        }
+    }
+
+    /// The kinds of broker that it needs.
+    pub(crate) fn kinds(self) -> &'static [&'static Kind] {
+        match self {
+            Self::Demo => &[&RABBITMQ],
+            Self::Test => &KINDS,
+        }
+    }
 }
 
 /// A command line.
@@ -61,15 +82,24 @@ pub(crate) enum Parsed {
     Run(Request),
 }
 
-/// Reads the arguments, the program's name left out.
+/// Reads the arguments, the program's name left out. An error says where to read what there is.
 pub(crate) fn parse(arguments: &[String]) -> Result<Parsed, String> {
     let mut arguments = arguments.iter().map(String::as_str);
-    let (task, about) = match arguments.next() {
-        Some("demo") => (Task::Demo, DEMO),
-        Some("test") => (Task::Test, TEST),
-        Some("-h" | "--help" | "help") => return Ok(Parsed::Help(HELP.to_owned())),
-        Some(other) => return Err(format!("unknown command {other:?}")),
-        None => return Err("no command given".to_owned()),
+    let task = match arguments.next() {
+        Some("demo") => Task::Demo,
+        Some("test") => Task::Test,
+        Some("-h" | "--help" | "help") => return Ok(Parsed::Help(format!("{HELP}\n\n{OPTIONS}\n\n{BROKERS}"))),
+        Some(other) => return Err(format!("unknown command {other:?}; `cargo xtask --help` lists what there is")),
+        None => return Err("no command given; `cargo xtask --help` lists what there is".to_owned()),
+    };
+    options(task, arguments)
+        .map_err(|error| format!("{error}; `cargo xtask {} --help` lists what there is", task.name()))
+}
+
+fn options<'a>(task: Task, mut arguments: impl Iterator<Item = &'a str>) -> Result<Parsed, String> {
+    let about = match task {
+        Task::Demo => DEMO,
+        Task::Test => TEST,
     };
     let mut request = Request { task, way: None, yes: false, rest: Vec::new() };
     while let Some(argument) = arguments.next() {
@@ -77,7 +107,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Parsed, String> {
             "-y" | "--yes" => request.yes = true,
             "--with-docker" => set_way(&mut request, Way::Docker)?,
             "--without-docker" => set_way(&mut request, Way::Local)?,
-            "-h" | "--help" => return Ok(Parsed::Help(format!("{about}\n\n{OPTIONS}"))),
+            "-h" | "--help" => return Ok(Parsed::Help(format!("{about}\n\n{OPTIONS}\n\n{BROKERS}"))),
             "--" => request.rest = arguments.by_ref().map(str::to_owned).collect(),
             other => return Err(format!("unknown argument {other:?}")),
         }
@@ -115,14 +145,21 @@ mod tests {
     fn each_command_has_its_help() {
         for (line, part) in [("--help", "<demo|test>"), ("demo --help", "xtask demo"), ("test -y -h", "xtask test")] {
             let Ok(Parsed::Help(text)) = parse_line(line) else { panic!("no help for {line}") };
-            assert!(text.contains(part), "{text}");
+            assert!(text.contains(part) && text.contains("--without-docker"), "{text}");
         }
     }
 
     #[test]
     fn what_is_unknown_or_contradicts_itself_is_an_error() {
-        for line in ["", "tset", "test --fast", "demo more", "test --with-docker --without-docker"] {
-            assert!(parse_line(line).is_err(), "{line}");
+        for (line, help) in [
+            ("", "`cargo xtask --help`"),
+            ("tset", "`cargo xtask --help`"),
+            ("test --fast", "`cargo xtask test --help`"),
+            ("demo more", "`cargo xtask demo --help`"),
+            ("test --with-docker --without-docker", "`cargo xtask test --help`"),
+        ] {
+            let error = parse_line(line).expect_err(line);
+            assert!(error.contains(help), "{error}");
         }
     }
 }

@@ -6,44 +6,41 @@ use std::{
     process::{Command, Stdio},
 };
 
-use test_brokers::{Engine, Environment, Kind, Way, find_program};
+use test_brokers::{Engine, Environment, Kind, Missing, Say, Way, find_program};
 
 /// What was found.
 #[derive(Clone, Debug)]
 pub(crate) struct Facts {
-    /// An address is given.
-    pub(crate) address: bool,
-    /// An engine answers and has the image, now if not before; or else why there is no container, in one line.
-    pub(crate) container: Result<String, String>,
-    /// The server's program.
-    pub(crate) server: Option<PathBuf>,
+    /// In the order of the task's kinds.
+    pub(crate) brokers: Vec<BrokerFacts>,
     pub(crate) apt: bool,
     pub(crate) root: bool,
     /// A Python that can make a virtual environment.
     pub(crate) python: bool,
 }
 
+/// What was found for one kind of broker.
+#[derive(Clone, Debug)]
+pub(crate) struct BrokerFacts {
+    pub(crate) kind: &'static Kind,
+    /// An address is given; or else what is wrong with it, in one line.
+    pub(crate) address: Result<bool, String>,
+    /// An engine answers and has the image, now if not before; or else why there is no container, in one line.
+    pub(crate) container: Result<String, String>,
+    /// The server's program.
+    pub(crate) server: Result<PathBuf, Missing>,
+}
+
 impl Facts {
-    /// Looks, and pulls the image where a container may be the way. `say` hears about what takes time.
-    pub(crate) fn gather(kind: &Kind, forced: Option<Way>, environment: &Environment, say: impl Fn(&str)) -> Self {
-        let address = environment.get(kind.url_variable).is_some();
-        let container_may_be_the_way = match forced {
-            Some(way) => way == Way::Docker,
-            None => !address,
-        };
-        let container = if container_may_be_the_way {
-            container(kind, environment, say)
-        } else {
-            Err("Docker was not asked for".to_owned())
-        };
-        let server = match environment.get(kind.program_variable) {
-            Some(program) => find_program(&[program], environment),
-            None => find_program(kind.programs, environment),
-        };
+    /// Looks, and pulls the images where a container may be the way. `say` hears about what takes time.
+    pub(crate) fn gather(
+        kinds: &[&'static Kind],
+        forced: Option<Way>,
+        environment: &Environment,
+        say: Say<'_>,
+    ) -> Self {
         Self {
-            address,
-            container,
-            server,
+            brokers: kinds.iter().map(|kind| BrokerFacts::gather(kind, forced, environment, say)).collect(),
             apt: find_program(&["apt-get"], environment).is_some(),
             // A process's own directory belongs to its effective user; where there is no /proc, there is no apt-get.
             root: std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0),
@@ -52,7 +49,23 @@ impl Facts {
     }
 }
 
-fn container(kind: &Kind, environment: &Environment, say: impl Fn(&str)) -> Result<String, String> {
+impl BrokerFacts {
+    fn gather(kind: &'static Kind, forced: Option<Way>, environment: &Environment, say: Say<'_>) -> Self {
+        let address = kind.address(environment).map(|address| address.is_some());
+        let container_may_be_the_way = match forced {
+            Some(way) => way == Way::Docker,
+            None => address == Ok(false),
+        };
+        let container = if container_may_be_the_way {
+            container(kind, environment, say)
+        } else {
+            Err("Docker was not asked for".to_owned())
+        };
+        Self { kind, address, container, server: kind.find_server(environment) }
+    }
+}
+
+fn container(kind: &Kind, environment: &Environment, say: Say<'_>) -> Result<String, String> {
     let image = environment.get(kind.image_variable).unwrap_or(kind.image);
     let engine = Engine::find(environment)?;
     if !engine.has_image(image) {

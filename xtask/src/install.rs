@@ -7,59 +7,73 @@ use std::{
     process::{Command, Stdio},
 };
 
-use test_brokers::Kind;
+use test_brokers::{Environment, Kind, Way};
 
-use crate::{
-    apt, facts,
-    plan::{Packages, Plan},
-    policy::NoServices,
-    steps::Steps,
-};
+use crate::{apt, facts, plan::Plan, policy::NoServices, steps::Steps};
 
-pub(crate) fn install(plan: &Plan, kind: &Kind, yes: bool, steps: &Steps) -> Result<(), String> {
-    if plan.server.is_none() && plan.python.is_none() {
+pub(crate) fn install(plan: &Plan, kinds: &[&Kind], yes: bool, steps: &Steps) -> Result<(), String> {
+    if plan.servers.is_empty() && plan.python.is_empty() {
         steps.say("nothing is missing");
         return Ok(());
     }
     steps.say("apt-get update");
-    let updated = apt::update();
-    if let Some(packages) = plan.server {
-        // Old lists may do; if they do not, the error says more than this one.
-        if let Err(error) = &updated {
-            steps.say(error);
+    // Old lists may do; if they do not, the error says more than this one.
+    apt::update().unwrap_or_else(|error| steps.say(&error));
+    let all = [&plan.servers, plan.python].concat();
+    // One list and one question; without Python only where it alone cannot be had.
+    let (packages, new) = match apt::simulate(&all) {
+        Ok(new) => (all, new),
+        Err(error) if plan.servers.is_empty() => {
+            steps.say(&without_python(&error));
+            return Ok(());
         }
-        let (units, users) = (units_to_come(kind), users());
-        let new = by_apt(packages, yes, steps)?;
-        disable(&units, steps);
-        left_behind(packages, &new, &users, steps);
+        Err(error) if plan.python.is_empty() => return Err(error),
+        Err(error) => {
+            let new = apt::simulate(&plan.servers)?;
+            steps.say(&without_python(&error));
+            (plan.servers.clone(), new)
+        }
+    };
+    match by_apt(&packages, &new, units_to_come(kinds, plan), yes, steps) {
+        Err(error) if plan.servers.is_empty() => steps.say(&without_python(&error)),
+        done => done?,
     }
-    if let Some(packages) = plan.python {
-        let users = users();
-        match by_apt(packages, yes, steps) {
-            Ok(new) => left_behind(packages, &new, &users, steps),
-            Err(error) => {
-                steps.say(&format!("{error}; the tests with partners in Python will say that they did not run"))
-            }
-        }
-        if !facts::python_makes_environments() {
-            steps.say("the python3 on PATH still cannot make a virtual environment");
+    if !plan.python.is_empty() && !facts::python_makes_environments() {
+        steps.say("the python3 on PATH still cannot make a virtual environment");
+    }
+    Ok(())
+}
+
+/// What processes of this machine need besides packages.
+pub(crate) fn prepare(plan: &Plan, kinds: &[&Kind], environment: &Environment, steps: &Steps) -> Result<(), String> {
+    for kind in kinds.iter().filter(|kind| plan.way(kind) == Some(Way::Local)) {
+        if let Some(prepare) = kind.prepare {
+            prepare(environment, &|line| steps.say(line))?;
         }
     }
     Ok(())
 }
 
-/// The new packages' names.
-fn by_apt(packages: Packages, yes: bool, steps: &Steps) -> Result<Vec<String>, String> {
+fn without_python(error: &str) -> String {
+    format!("{error}; the tests with partners in Python will say that they did not run")
+}
+
+fn by_apt(packages: &[&str], new: &[String], units: Vec<&str>, yes: bool, steps: &Steps) -> Result<(), String> {
     let names = packages.join(" ");
-    let new = apt::simulate(packages)?;
     steps.say(&format!("missing: {names}; apt-get would install {} packages: {}", new.len(), new.join(" ")));
     if !yes && !agreed()? {
         return Err(format!("not installed, as you said: {names}"));
     }
-    let no_services = NoServices::begin().map_err(|error| format!("cannot keep services from starting: {error}"))?;
-    steps.say(&no_services.describe());
-    apt::install(packages)?;
-    Ok(new)
+    let users = users();
+    {
+        let no_services =
+            NoServices::begin().map_err(|error| format!("cannot keep services from starting: {error}"))?;
+        steps.say(&no_services.describe());
+        apt::install(packages)?;
+    }
+    disable(&units, steps);
+    left_behind(packages, new, &users, steps);
+    Ok(())
 }
 
 /// Asks on a terminal; without one there is nobody to ask.
@@ -82,14 +96,17 @@ fn means_yes(answer: &str) -> bool {
     answer.ends_with('\n') && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes")
 }
 
-/// Those of the kind's units that are not on this machine yet: only they are ours to disable.
-fn units_to_come(kind: &Kind) -> Vec<&'static str> {
+/// Those units of the kinds to install that are not on this machine yet: only they are ours to disable.
+fn units_to_come(kinds: &[&Kind], plan: &Plan) -> Vec<&'static str> {
     let here = |unit: &&str| {
         ["/etc/systemd/system", "/lib/systemd/system", "/usr/lib/systemd/system"]
             .iter()
             .any(|directory| Path::new(directory).join(unit).exists())
     };
-    kind.units.iter().copied().filter(|unit| !here(unit)).collect()
+    let to_install = |kind: &&&Kind| {
+        kind.programs.iter().flat_map(|program| program.packages).any(|package| plan.servers.contains(package))
+    };
+    kinds.iter().filter(to_install).flat_map(|kind| kind.units).copied().filter(|unit| !here(unit)).collect()
 }
 
 /// Packages enable their services for the next boot.
@@ -114,7 +131,7 @@ fn disable(units: &[&str], steps: &Steps) {
     }
 }
 
-fn left_behind(packages: Packages, new: &[String], users_before: &[String], steps: &Steps) {
+fn left_behind(packages: &[&str], new: &[String], users_before: &[String], steps: &Steps) {
     steps.say(&format!("left behind: {} packages, {}", new.len(), new.join(" ")));
     let new_users: Vec<_> = users().into_iter().filter(|user| !users_before.contains(user)).collect();
     if !new_users.is_empty() {

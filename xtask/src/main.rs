@@ -1,6 +1,6 @@
-//! `cargo xtask demo` and `cargo xtask test`: have a broker on this machine, then run the demo or the tests.
+//! `cargo xtask demo` and `cargo xtask test`: have brokers on this machine, then run the demo or the tests.
 //!
-//! Where Docker answers or the server is installed, plain `cargo` does the same. What this adds is the set-up of a bare machine:
+//! Where Docker answers or the servers are installed, plain `cargo` does the same. What this adds is the set-up of a bare machine:
 //! see `plan.rs` for what is decided, `install.rs` for what is done. Not in it: starting brokers, which `test-brokers` does.
 
 #![forbid(unsafe_code)]
@@ -21,7 +21,7 @@ use arguments::{Parsed, Request, Task};
 use facts::Facts;
 use plan::Plan;
 use steps::Steps;
-use test_brokers::{Environment, RABBITMQ, Way};
+use test_brokers::{Environment, Way};
 
 fn main() -> ExitCode {
     let arguments: Result<Vec<_>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
@@ -39,7 +39,7 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }),
         Err(error) => {
-            eprintln!("xtask: {error}; `cargo xtask --help` lists what there is");
+            eprintln!("xtask: {error}");
             ExitCode::from(2)
         }
     }
@@ -49,19 +49,22 @@ fn run(request: &Request) -> Result<ExitCode, String> {
     let mut steps = Steps::new(3);
     let environment = Environment::of_process();
 
-    steps.next("looking for a broker");
+    let kinds = request.task.kinds();
+    let names: Vec<_> = kinds.iter().map(|kind| kind.name).collect();
+    steps.next(&format!("looking for {}", names.join(" and ")));
     let forced = match request.way {
         Some(way) => Some(way),
         None => Way::forced(&environment)?,
     };
-    let facts = Facts::gather(&RABBITMQ, forced, &environment, |line| steps.say(line));
-    let plan = plan::plan(request.task, forced, &facts, &RABBITMQ)?;
+    let facts = Facts::gather(kinds, forced, &environment, &|line| steps.say(line));
+    let plan = plan::plan(request.task, forced, &facts)?;
     for note in &plan.notes {
         steps.say(note);
     }
 
     steps.next("installing what is missing");
-    install::install(&plan, &RABBITMQ, request.yes, &steps)?;
+    install::install(&plan, kinds, request.yes, &steps)?;
+    install::prepare(&plan, kinds, &environment, &steps)?;
 
     let mut command = task(request, &plan);
     steps.next(&display(&command));
@@ -79,8 +82,12 @@ fn task(request: &Request, plan: &Plan) -> Command {
             cargo.args(["run", "--locked", "--package", "examples", "--bin", "demo", "--"]).args(&request.rest)
         }
     };
-    // Decided once: no test binary looks again.
-    cargo.env(Way::VARIABLE, plan.way.to_string());
+    match plan.common_way() {
+        // Decided once: no test binary looks again.
+        Some(way) => cargo.env(Way::VARIABLE, way.to_string()),
+        // It holds for all kinds; where they differ, a test binary looks in the same order and finds the same.
+        None => cargo.env_remove(Way::VARIABLE),
+    };
     cargo
 }
 

@@ -1,175 +1,260 @@
-//! From facts to a plan: which broker, and what to install for it. Nothing is done here.
+//! From facts to a plan: which brokers, and what to install for them. Nothing is done here.
 
 use test_brokers::{Kind, Way};
 
-use crate::{arguments::Task, facts::Facts};
+use crate::{
+    arguments::Task,
+    facts::{BrokerFacts, Facts},
+};
 
 /// What Debian and Ubuntu call a Python that can make virtual environments.
-pub(crate) const PYTHON: Packages = &["python3-venv"];
-
-pub(crate) type Packages = &'static [&'static str];
+pub(crate) const PYTHON: &[&str] = &["python3-venv"];
 
 /// What will be done.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    pub(crate) way: Way,
-    /// The server's packages, without which there is no broker.
-    pub(crate) server: Option<Packages>,
+    /// How each kind is had.
+    pub(crate) ways: Vec<(&'static str, Way)>,
+    /// The packages without which there is no broker, of all kinds.
+    pub(crate) servers: Vec<&'static str>,
     /// Python's packages, without which some tests say that they did not run.
-    pub(crate) python: Option<Packages>,
+    pub(crate) python: &'static [&'static str],
     /// What the user should know, a line each.
     pub(crate) notes: Vec<String>,
 }
 
-/// The plan, or one line that says what is missing and what to do.
-pub(crate) fn plan(task: Task, forced: Option<Way>, facts: &Facts, kind: &Kind) -> Result<Plan, String> {
-    let mut notes = Vec::new();
-    let (way, server) = broker(forced, facts, kind, &mut notes)?;
-    let python = python(task, facts, &mut notes);
-    Ok(Plan { way, server, python, notes })
+impl Plan {
+    /// The way of all brokers, if there is one.
+    pub(crate) fn common_way(&self) -> Option<Way> {
+        let (_, first) = self.ways.first()?;
+        self.ways.iter().all(|(_, way)| way == first).then_some(*first)
+    }
+
+    /// How this kind is had.
+    pub(crate) fn way(&self, kind: &Kind) -> Option<Way> {
+        self.ways.iter().find(|(name, _)| *name == kind.name).map(|(_, way)| *way)
+    }
 }
 
-fn broker(
-    forced: Option<Way>,
-    facts: &Facts,
-    kind: &Kind,
-    notes: &mut Vec<String>,
-) -> Result<(Way, Option<Packages>), String> {
-    let Kind { name, url_variable, .. } = kind;
-    let wanted = |way| forced.is_none_or(|forced| forced == way);
-    if wanted(Way::Address) {
-        if facts.address {
-            notes.push(format!("{name}: the one that {url_variable} names"));
-            return Ok((Way::Address, None));
-        }
-        if forced.is_some() {
-            return Err(format!("{url_variable} is not set, and no other way was asked for"));
+/// The plan, or one line that says what is missing and what to do.
+pub(crate) fn plan(task: Task, forced: Option<Way>, facts: &Facts) -> Result<Plan, String> {
+    let mut plan = Plan { ways: Vec::new(), servers: Vec::new(), python: &[], notes: Vec::new() };
+    let (mut lacks, mut remedies) = (Vec::new(), Vec::new());
+    for broker in &facts.brokers {
+        let name = broker.kind.name;
+        match decide(forced, broker).map_err(|why| format!("{name}: {why}"))? {
+            Decision::There { way, note } => {
+                plan.ways.push((name, way));
+                plan.notes.push(format!("{name}: {note}"));
+            }
+            Decision::ToInstall { packages, instead, why } => {
+                plan.ways.push((name, Way::Local));
+                // Maven's package is not to be named twice where two kinds want it.
+                plan.servers
+                    .extend(packages.iter().filter(|package| !plan.servers.contains(package)).collect::<Vec<_>>());
+                lacks.push(format!("{name}: {why}"));
+                remedies.extend(instead);
+                remedies.push(format!("set {} to the address of a {name}", broker.kind.url_variable));
+            }
         }
     }
-    let why_no_container = match &facts.container {
+    if !lacks.is_empty() {
+        let (lacks, packages) = (lacks.join("; "), plan.servers.join(" "));
+        match (facts.apt, facts.root) {
+            (true, true) => plan.notes.push(format!("{lacks}: apt-get will install {packages}")),
+            (true, false) => {
+                return Err(format!(
+                    "{lacks}: run `sudo apt-get install --no-install-recommends {packages}` (on a machine with systemd a server's \
+                     package starts its own service, which the tests do not use) and then this command again"
+                ));
+            }
+            (false, _) => {
+                return Err(format!("{lacks}: start Docker, or install {packages}, or {}", remedies.join(", or ")));
+            }
+        }
+    }
+    plan.python = python(task, facts, &mut plan.notes);
+    Ok(plan)
+}
+
+enum Decision {
+    There { way: Way, note: String },
+    ToInstall { packages: Vec<&'static str>, instead: Vec<String>, why: String },
+}
+
+fn decide(forced: Option<Way>, broker: &BrokerFacts) -> Result<Decision, String> {
+    let BrokerFacts { kind, address, container, server } = broker;
+    let wanted = |way| forced.is_none_or(|forced| forced == way);
+    if wanted(Way::Address) {
+        if address.clone()? {
+            return Ok(Decision::There {
+                way: Way::Address,
+                note: format!("the one that {} names", kind.url_variable),
+            });
+        }
+        if forced.is_some() {
+            return Err(format!("{} is not set, and no other way was asked for", kind.url_variable));
+        }
+    }
+    let why_no_container = match container {
         Ok(container) if wanted(Way::Docker) => {
-            notes.push(format!("{name}: {container}"));
-            return Ok((Way::Docker, None));
+            return Ok(Decision::There { way: Way::Docker, note: container.clone() });
         }
         Ok(_) => "Docker was not asked for",
         Err(why) if forced == Some(Way::Docker) => return Err(format!("no container: {why}")),
         Err(why) => why,
     };
-    if let Some(program) = &facts.server {
-        notes.push(format!("{name}: a process of {} ({why_no_container})", program.display()));
-        return Ok((Way::Local, None));
-    }
-    let packages = kind.packages.join(" ");
-    let missing = format!("{why_no_container}, and there is no {packages} on this machine");
-    match (facts.apt, facts.root) {
-        (true, true) => {
-            notes.push(format!("{missing}: apt-get will install it"));
-            Ok((Way::Local, Some(kind.packages)))
+    match server {
+        Ok(program) => {
+            let note = format!("a process of {} ({why_no_container})", program.display());
+            Ok(Decision::There { way: Way::Local, note })
         }
-        (true, false) => Err(format!(
-            "{missing}: run `sudo apt-get install --no-install-recommends {packages}` (on a machine with systemd it starts its \
-             own service, which the tests do not use) and then this command again"
-        )),
-        (false, _) => Err(format!(
-            "{missing}: start Docker, or install {packages}, or set {url_variable} to the address of a {name}"
-        )),
+        // No package would help.
+        Err(missing) if missing.packages.is_empty() => Err(format!("{why_no_container}, and {}", missing.why)),
+        Err(missing) => Ok(Decision::ToInstall {
+            packages: missing.packages.clone(),
+            instead: missing.instead.iter().copied().map(str::to_owned).collect(),
+            why: format!("{why_no_container}, and {}", missing.why),
+        }),
     }
 }
 
-fn python(task: Task, facts: &Facts, notes: &mut Vec<String>) -> Option<Packages> {
+fn python(task: Task, facts: &Facts, notes: &mut Vec<String>) -> &'static [&'static str] {
     if task != Task::Test || facts.python {
-        return None;
+        return &[];
     }
     if facts.apt && facts.root {
-        return Some(PYTHON);
+        return PYTHON;
     }
     notes.push("no python3 with venv: the tests with partners in Python will say that they did not run".to_owned());
-    None
+    &[]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use test_brokers::RABBITMQ;
+    use test_brokers::{Environment, KAFKA, KINDS, Missing, RABBITMQ};
 
-    /// Debian with Rust and root, and nothing else.
-    fn bare() -> Facts {
-        Facts {
-            address: false,
+    const SERVERS: [&str; 3] = ["rabbitmq-server", "default-jre-headless", "maven"];
+
+    /// Nothing for any kind: what a kind looks for is looked for where there is nothing.
+    fn nothing(kind: &'static Kind) -> BrokerFacts {
+        let packages: Vec<_> = kind.programs.iter().flat_map(|program| program.packages).copied().collect();
+        BrokerFacts {
+            kind,
+            address: Ok(false),
             container: Err("no Docker engine answers".to_owned()),
-            server: None,
-            apt: true,
-            root: true,
-            python: false,
+            server: Err(Missing {
+                why: format!("there is no {} on this machine", packages.join(" ")),
+                packages,
+                instead: kind.programs.iter().filter_map(|program| program.instead).collect(),
+            }),
         }
     }
 
+    /// Debian with Rust and root, and nothing else; each kind's facts are changed by `change`.
+    fn bare(change: impl Fn(&mut BrokerFacts)) -> Facts {
+        let mut brokers: Vec<_> = KINDS.into_iter().map(nothing).collect();
+        brokers.iter_mut().for_each(change);
+        Facts { brokers, apt: true, root: true, python: false }
+    }
+
     fn test(forced: Option<Way>, facts: &Facts) -> Result<Plan, String> {
-        plan(Task::Test, forced, facts, &RABBITMQ)
+        plan(Task::Test, forced, facts)
     }
 
     #[test]
-    fn a_bare_machine_gets_the_server_and_python() {
-        let plan = test(None, &bare()).expect("a plan");
-        assert_eq!((plan.way, plan.server, plan.python), (Way::Local, Some(RABBITMQ.packages), Some(PYTHON)));
+    fn a_bare_machine_gets_the_servers_and_python() {
+        let plan = test(None, &bare(|_| ())).expect("a plan");
+        assert_eq!((plan.common_way(), &plan.servers[..], plan.python), (Some(Way::Local), &SERVERS[..], PYTHON));
     }
 
     #[test]
-    fn the_demo_does_without_python() {
-        let plan = plan(Task::Demo, None, &bare(), &RABBITMQ).expect("a plan");
-        assert_eq!((plan.server, plan.python), (Some(RABBITMQ.packages), None));
+    fn the_demo_does_without_kafka_and_python() {
+        assert!(Task::Demo.kinds().iter().all(|kind| kind.name == RABBITMQ.name));
+        let facts = Facts { brokers: vec![nothing(&RABBITMQ)], ..bare(|_| ()) };
+        let plan = plan(Task::Demo, None, &facts).expect("a plan");
+        assert_eq!((plan.servers, plan.python.is_empty()), (vec!["rabbitmq-server"], true));
     }
 
     #[test]
-    fn docker_and_a_server_that_is_there_leave_nothing_to_install() {
-        let docker = Facts { container: Ok("a container".to_owned()), python: true, ..bare() };
-        let server = Facts { server: Some("/bin/server".into()), python: true, ..bare() };
-        for (facts, way) in [(&docker, Way::Docker), (&server, Way::Local)] {
-            let plan = test(None, facts).expect("a plan");
-            assert_eq!((plan.way, plan.server, plan.python), (way, None, None));
+    fn docker_and_servers_that_are_there_leave_nothing_to_install() {
+        let docker = bare(|broker| broker.container = Ok("a container".to_owned()));
+        let server = bare(|broker| broker.server = Ok("/bin/server".into()));
+        for (facts, way) in [(docker, Way::Docker), (server, Way::Local)] {
+            let plan = test(None, &Facts { python: true, ..facts }).expect("a plan");
+            assert_eq!((plan.common_way(), plan.servers.len(), plan.python.len()), (Some(way), 0, 0));
         }
     }
 
     #[test]
     fn an_address_comes_before_docker_and_docker_before_a_server() {
-        let all = Facts {
-            address: true,
-            container: Ok("a container".to_owned()),
-            server: Some("/bin/server".into()),
-            ..bare()
+        let all = |broker: &mut BrokerFacts| {
+            broker.address = Ok(true);
+            broker.container = Ok("a container".to_owned());
+            broker.server = Ok("/bin/server".into());
         };
-        assert_eq!(test(None, &all).map(|plan| plan.way), Ok(Way::Address));
-        assert_eq!(test(None, &Facts { address: false, ..all }).map(|plan| plan.way), Ok(Way::Docker));
+        assert_eq!(test(None, &bare(all)).map(|plan| plan.common_way()), Ok(Some(Way::Address)));
+        let no_address = bare(|broker| {
+            all(broker);
+            broker.address = Ok(false);
+        });
+        assert_eq!(test(None, &no_address).map(|plan| plan.common_way()), Ok(Some(Way::Docker)));
     }
 
     #[test]
-    fn without_docker_the_server_is_installed_although_an_engine_answers() {
-        let docker = Facts { container: Ok("a container".to_owned()), ..bare() };
-        let plan = test(Some(Way::Local), &docker).expect("a plan");
-        assert_eq!((plan.way, plan.server), (Way::Local, Some(RABBITMQ.packages)));
+    fn each_kind_is_had_in_its_own_way() {
+        let facts = bare(|broker| match broker.kind.name {
+            "Kafka" => broker.container = Ok("a container".to_owned()),
+            _ => broker.address = Ok(true),
+        });
+        let plan = test(None, &facts).expect("a plan");
+        assert_eq!((plan.way(&RABBITMQ), plan.way(&KAFKA)), (Some(Way::Address), Some(Way::Docker)));
+        assert_eq!((plan.common_way(), plan.servers.len()), (None, 0));
+        let kafka_is_missing = bare(|broker| broker.address = Ok(broker.kind.name != "Kafka"));
+        let plan = test(None, &kafka_is_missing).expect("a plan");
+        assert_eq!((plan.way(&KAFKA), plan.servers), (Some(Way::Local), SERVERS[1..].to_vec()));
+    }
+
+    #[test]
+    fn without_docker_the_servers_are_installed_although_an_engine_answers() {
+        let plan = test(Some(Way::Local), &bare(|broker| broker.container = Ok("a container".to_owned())));
+        assert_eq!(plan.map(|plan| (plan.common_way(), plan.servers)), Ok((Some(Way::Local), SERVERS.to_vec())));
     }
 
     #[test]
     fn an_image_that_cannot_be_had_is_said_and_the_server_taken() {
-        let facts = Facts {
-            container: Err("image rabbitmq:1 is not there and cannot be pulled".to_owned()),
-            server: Some("/bin/server".into()),
-            ..bare()
-        };
-        let plan = test(None, &facts).expect("a plan");
-        assert_eq!(plan.way, Way::Local);
+        let plan = test(
+            None,
+            &bare(|broker| {
+                broker.container = Err("its image cannot be pulled".to_owned());
+                broker.server = Ok("/bin/server".into());
+            }),
+        );
+        let plan = plan.expect("a plan");
+        assert_eq!(plan.common_way(), Some(Way::Local));
         assert!(plan.notes.iter().any(|note| note.contains("cannot be pulled")), "{:?}", plan.notes);
     }
 
     #[test]
     fn what_cannot_be_done_is_one_line_that_says_what_to_do() {
-        let user = Facts { root: false, ..bare() };
-        let elsewhere = Facts { apt: false, ..bare() };
+        let user = Facts { root: false, ..bare(|_| ()) };
+        let elsewhere = Facts { apt: false, ..bare(|_| ()) };
+        let malformed = bare(|broker| {
+            broker.address =
+                broker.kind.address(&Environment::default().with(broker.kind.url_variable, "?")).map(|_| true);
+        });
+        let faulty = bare(|broker| {
+            broker.server = Err(Missing { why: "it is no program".to_owned(), ..Missing::default() });
+        });
         for (forced, facts, part) in [
-            (None, &user, "sudo apt-get install --no-install-recommends rabbitmq-server"),
-            (None, &elsewhere, "start Docker, or install rabbitmq-server, or set TRACED_RABBITMQ_URL"),
-            (Some(Way::Docker), &bare(), "no Docker engine answers"),
-            (Some(Way::Address), &bare(), "TRACED_RABBITMQ_URL is not set"),
+            (None, &user, "sudo apt-get install --no-install-recommends rabbitmq-server default-jre-headless maven`"),
+            (None, &elsewhere, "start Docker, or install rabbitmq-server default-jre-headless maven, or set"),
+            (None, &elsewhere, "or set TRACED_KAFKA_URL to the address of a Kafka"),
+            (None, &malformed, "RabbitMQ: TRACED_RABBITMQ_URL is malformed"),
+            (None, &faulty, "RabbitMQ: no Docker engine answers, and it is no program"),
+            (Some(Way::Docker), &bare(|_| ()), "RabbitMQ: no container: no Docker engine answers"),
+            (Some(Way::Address), &bare(|_| ()), "TRACED_RABBITMQ_URL is not set"),
         ] {
             let why = test(forced, facts).expect_err("no plan");
             assert!(why.contains(part) && !why.contains('\n'), "{why}");
@@ -178,9 +263,9 @@ mod tests {
 
     #[test]
     fn python_is_no_reason_to_fail() {
-        let user = Facts { root: false, server: Some("/bin/server".into()), ..bare() };
+        let user = Facts { root: false, ..bare(|broker| broker.server = Ok("/bin/server".into())) };
         let plan = test(None, &user).expect("a plan");
-        assert_eq!(plan.python, None);
+        assert!(plan.python.is_empty());
         assert!(plan.notes.iter().any(|note| note.contains("python3")), "{:?}", plan.notes);
     }
 }

@@ -55,7 +55,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    println!("demo: starting RabbitMQ");
+    println!("demo: waiting for RabbitMQ");
     let broker = RabbitMq::start().await?;
     println!("demo: {}", broker.describe());
 

@@ -5,7 +5,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{self, BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{Mutex, PoisonError},
@@ -78,29 +78,40 @@ fn fetch(cache: &Path, environment: &Environment, say: Say<'_>) -> Result<PathBu
     fs::create_dir_all(&partial.0)
         .and_then(|()| fs::write(partial.0.join("pom.xml"), pom()))
         .map_err(|error| format!("cannot write {}: {error}", partial.0.display()))?;
-    run(&maven, &partial.0, say)?;
+    let files = run(&maven, &partial.0, say)?;
     let fetched = partial.0.join("libs");
     if !has_server(&fetched) {
         return Err(format!("{} fetched no Kafka {VERSION}, although it says so", maven.display()));
     }
     match fs::rename(&fetched, &libs) {
         Err(error) if !libs.is_dir() => Err(format!("cannot write {}: {error}", libs.display())),
-        _ => Ok(libs),
+        _ => {
+            say(&format!("Kafka {VERSION} is in {} and stays there ({files} files were downloaded)", libs.display()));
+            Ok(libs)
+        }
     }
 }
 
-fn run(maven: &Path, directory: &Path, say: Say<'_>) -> Result<(), String> {
+/// The number of files that had to be downloaded.
+fn run(maven: &Path, directory: &Path, say: Say<'_>) -> Result<u32, String> {
     let failed = |why: &str| format!("Maven cannot fetch Kafka {VERSION}: {why}");
-    let mut child = Command::new(maven)
-        .current_dir(directory)
-        .args(["--batch-mode", GOAL, "-DincludeScope=runtime", "-DoutputDirectory=libs"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
+    // Both of its outputs: its launcher says on the other one that there is no Java.
+    let (output, input) = io::pipe().map_err(|error| failed(&error.to_string()))?;
+    let mut child = input
+        .try_clone()
+        .and_then(|other| {
+            Command::new(maven)
+                .current_dir(directory)
+                .args(["--batch-mode", GOAL, "-DincludeScope=runtime", "-DoutputDirectory=libs"])
+                .stdin(Stdio::null())
+                .stdout(input)
+                .stderr(other)
+                .spawn()
+        })
         .map_err(|error| failed(&format!("{} cannot be run: {error}", maven.display())))?;
-    let (mut files, mut last, mut why) = (0, Instant::now(), None);
+    let (mut files, mut last, mut why) = (0, Instant::now(), Why::default());
     // To the end of its output, whatever is in it: it would wait for its reader otherwise.
-    for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).split(b'\n')).flatten() {
+    for line in BufReader::new(output).split(b'\n').map_while(Result::ok) {
         let line = String::from_utf8_lossy(&line);
         if line.contains("Downloaded from") {
             files += 1;
@@ -108,18 +119,44 @@ fn run(maven: &Path, directory: &Path, say: Say<'_>) -> Result<(), String> {
                 say(&format!("{files} files so far"));
                 last = Instant::now();
             }
-        } else if let Some((_, error)) = line.split_once("ERROR] ") {
-            // The first one is the reason, those after it are advice.
-            why.get_or_insert_with(|| error.trim().to_owned());
+        } else {
+            why.add(&line);
         }
     }
     match child.wait() {
-        Ok(status) if status.success() => {
-            say(&format!("Kafka {VERSION} is there ({files} files were downloaded)"));
-            Ok(())
-        }
-        Ok(status) => Err(failed(&why.unwrap_or_else(|| format!("{} ended with {status}", maven.display())))),
+        Ok(status) if status.success() => Ok(files),
+        Ok(status) => Err(failed(&why.text(&format!("{} ended with {status}", maven.display())))),
         Err(error) => Err(failed(&error.to_string())),
+    }
+}
+
+/// What Maven says is wrong: the first lines marked so, up to an empty one, after which there is advice. Its launcher marks
+/// nothing: there it is the last line.
+#[derive(Default)]
+struct Why {
+    marked: Option<String>,
+    complete: bool,
+    last: Option<String>,
+}
+
+impl Why {
+    fn add(&mut self, line: &str) {
+        let Some((_, error)) = line.split_once("ERROR]") else {
+            self.last = Some(line.trim().to_owned()).filter(|line| !line.is_empty()).or_else(|| self.last.take());
+            return;
+        };
+        match self.marked.take() {
+            None => self.marked = Some(error.trim().to_owned()).filter(|error| !error.is_empty()),
+            Some(text) if self.complete || error.trim().is_empty() => {
+                self.complete = true;
+                self.marked = Some(text);
+            }
+            Some(text) => self.marked = Some(format!("{text} {}", error.trim())),
+        }
+    }
+
+    fn text(self, end: &str) -> String {
+        self.marked.or(self.last.map(|last| format!("{end}: {last}"))).unwrap_or_else(|| end.to_owned())
     }
 }
 
@@ -188,15 +225,16 @@ mod tests {
     fn half_a_download_is_not_taken_for_a_whole_one() {
         for (script, why) in [
             (
-                "mkdir libs && touch libs/kafka_2.13.jar; echo '[ERROR] no route'; echo '[ERROR] help'; exit 1",
-                "no route",
+                "mkdir libs && touch libs/kafka_2.13.jar; echo '[ERROR] no'; echo '[ERROR] route'; echo '[ERROR] '; echo '[ERROR] help'; exit 1",
+                "4.1.1: no route",
             ),
             ("mkdir libs && touch libs/kafka_2.13.jar; kill -9 $$", "ended with signal: 9"),
+            ("echo 'no JAVA_HOME' >&2; exit 1", "mvn ended with exit status: 1: no JAVA_HOME"),
             ("mkdir libs && touch libs/other.jar", "fetched no Kafka"),
         ] {
             let (directory, environment) = maven(script);
             let error = provide(&environment, &|_| ()).expect_err("it failed");
-            assert!(error.contains(why) && !error.contains('\n'), "{error}");
+            assert!(error.contains(why) && !error.contains("help") && !error.contains('\n'), "{error}");
             assert_eq!(find(&environment), Ok(None));
             assert_eq!(fs::read_dir(directory.path().join("cache/traced")).expect("there").count(), 0, "{script}");
         }

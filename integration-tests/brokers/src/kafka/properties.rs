@@ -34,37 +34,28 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// The addresses to go on to: clients keep the first one only to ask for these.
-    pub(super) fn advertised(&self, host: &str, port: u16) -> String {
-        format!("CLIENT://{host}:{port},BROKER://127.0.0.1:{}", self.broker)
-    }
-
-    /// All properties but `advertised.listeners`.
-    pub(super) fn properties(&self, data: &str) -> Vec<(&'static str, String)> {
+    /// The text of `server.properties`. Clients keep the address that they were given only to ask for the advertised one.
+    pub(super) fn properties(&self, data: &str, advertised_host: &str, advertised_port: u16) -> String {
         let Self { host, clients, broker, controller } = self;
-        let listeners =
-            format!("CLIENT://{host}:{clients},BROKER://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}");
-        let mut properties: Vec<_> = FIXED.map(|(name, value)| (name, value.to_owned())).into();
-        properties.push(("listeners", listeners));
-        properties.push(("controller.quorum.voters", format!("1@127.0.0.1:{controller}")));
-        properties.push(("log.dirs", data.to_owned()));
-        properties
+        let mut text = format!(
+            "listeners=CLIENT://{host}:{clients},BROKER://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}\n\
+             advertised.listeners=CLIENT://{advertised_host}:{advertised_port},BROKER://127.0.0.1:{broker}\n\
+             controller.quorum.voters=1@127.0.0.1:{controller}\n\
+             log.dirs={data}\n"
+        );
+        for (name, value) in FIXED {
+            text += &format!("{name}={value}\n");
+        }
+        text
     }
 }
 
-/// A property's name as the official image takes it from the environment.
-pub(super) fn variable(property: &str) -> String {
-    format!("KAFKA_{}", property.to_uppercase().replace('.', "_"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_property_has_a_variable_that_the_image_maps_back_to_it() {
-        assert_eq!(variable("transaction.state.log.min.isr"), "KAFKA_TRANSACTION_STATE_LOG_MIN_ISR");
-        // The image's mapping has other marks for these two.
-        assert!(FIXED.iter().all(|(name, _)| !name.contains(['_', '-'])));
-    }
-}
+/// Log4j's: to standard output, where the line is waited for.
+pub(super) const LOG: &str = "\
+appender.stdout.type = Console
+appender.stdout.name = stdout
+appender.stdout.layout.type = PatternLayout
+appender.stdout.layout.pattern = [%d] %p %m (%c)%n
+rootLogger.level = info
+rootLogger.appenderRef.stdout.ref = stdout
+";

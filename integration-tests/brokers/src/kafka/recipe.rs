@@ -1,4 +1,4 @@
-//! How a Kafka is started: in a container of the official image, and from its jars.
+//! How a Kafka is started: in a container of the official image, and as a process, by the same commands with the same settings.
 
 use std::{
     fs,
@@ -11,7 +11,7 @@ use testcontainers::{ContainerRequest, GenericImage, ImageExt as _, core::IntoCo
 
 use super::{
     KAFKA, answers, jars, java,
-    properties::{Listeners, variable},
+    properties::{LOG, Listeners},
 };
 use crate::{
     port::free_port,
@@ -19,37 +19,48 @@ use crate::{
 };
 
 pub(super) const RECIPE: Recipe =
-    Recipe { kind: KAFKA, container, once_addressed: Some(advertise), commands, ask: answers::ask };
+    Recipe { kind: KAFKA, container, once_addressed: Some(prepare_container), commands, ask: answers::ask };
 
 /// Any will do: 16 bytes in URL-safe Base64.
 const CLUSTER: &str = "dHJhY2VkLXRlc3RzLi4uLg";
-const HEAP: &str = "-Xmx512m";
+/// Small, and quick to start.
+const JVM: [&str; 3] = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"];
+const FORMAT: &str = "kafka.tools.StorageTool";
+const SERVER: &str = "kafka.Kafka";
 
-const IN_CONTAINER: Listeners = Listeners { host: "0.0.0.0", clients: KAFKA.port, broker: 19_092, controller: 19_093 };
-const START_SCRIPT: &str = "/tmp/start.sh";
+/// Where it is in the image.
+const IMAGE_LIBS: &str = "/opt/kafka/libs";
+/// Ours in the container.
+const DIRECTORY: &str = "/tmp/traced";
 
 /// Kafka tells its clients where to go on to, and what the engine's machine is called is known only once the container runs:
 /// so it waits for a script that says so. At a later start the script is there.
 fn container(image: GenericImage, port: u16) -> ContainerRequest<GenericImage> {
-    let wait = format!("until [ -f {START_SCRIPT} ]; do sleep 0.1; done; . {START_SCRIPT}");
-    let mut request = image
-        .with_entrypoint("sh")
-        .with_cmd(["-c", &wait])
-        .with_mapped_port(port, KAFKA.port.tcp())
-        .with_env_var("KAFKA_HEAP_OPTS", HEAP)
-        .with_env_var("CLUSTER_ID", CLUSTER);
-    for (name, value) in IN_CONTAINER.properties("/tmp/kraft-combined-logs") {
-        request = request.with_env_var(variable(name), value);
-    }
-    request
+    let wait = format!("until [ -f {DIRECTORY}/start.sh ]; do sleep 0.1; done; . {DIRECTORY}/start.sh");
+    image.with_entrypoint("sh").with_cmd(["-c", &wait]).with_mapped_port(port, KAFKA.port.tcp())
 }
 
-/// Of a shell, in the container: brings the script, whole or not at all.
-fn advertise(host: &str, port: u16) -> String {
-    let advertised = IN_CONTAINER.advertised(host, port);
+/// Not the image's own start: a later one need not do without formatting what is formatted.
+fn prepare_container(host: &str, port: u16) -> String {
+    let listeners = Listeners { host: "0.0.0.0", clients: KAFKA.port, broker: 19_092, controller: 19_093 };
+    let properties = listeners.properties(&format!("{DIRECTORY}/data"), host, port);
+    let java = arguments(&format!("{DIRECTORY}/log4j2.properties"), IMAGE_LIBS).join(" ");
+    let file = format!("{DIRECTORY}/server.properties");
+    // The script comes last, and whole or not at all.
     format!(
-        "echo 'export KAFKA_ADVERTISED_LISTENERS={advertised}; exec /etc/kafka/docker/run' >{START_SCRIPT}.new \
-         && mv {START_SCRIPT}.new {START_SCRIPT}"
+        "set -ef
+mkdir -p {DIRECTORY}
+cat >{file} <<'END'
+{properties}END
+cat >{DIRECTORY}/log4j2.properties <<'END'
+{LOG}END
+cat >{DIRECTORY}/new.sh <<'END'
+set -ef
+[ -f {DIRECTORY}/data/meta.properties ] || java {java} {FORMAT} format --cluster-id {CLUSTER} --config {file}
+exec java {java} {SERVER} {file}
+END
+mv {DIRECTORY}/new.sh {DIRECTORY}/start.sh
+"
     )
 }
 
@@ -59,26 +70,18 @@ fn commands(place: &Place<'_>) -> Result<Commands> {
     let say = |line: &str| drop(writeln!(io::stderr(), "test-brokers: {line}"));
     let libs = jars::provide(place.environment, &say).map_err(|why| anyhow!(why))?;
 
-    let listeners =
-        Listeners { host: "127.0.0.1", clients: place.port, broker: free_port()?, controller: free_port()? };
+    let host = "127.0.0.1";
+    let listeners = Listeners { host, clients: place.port, broker: free_port()?, controller: free_port()? };
     let (properties, log) = (place.path("server.properties"), place.path("log4j2.properties"));
-    let mut text = format!("advertised.listeners={}\n", listeners.advertised("127.0.0.1", place.port));
-    for (name, value) in listeners.properties(&place.path("data").display().to_string()) {
-        text += &format!("{name}={value}\n");
-    }
-    fs::write(&properties, text)?;
+    fs::write(&properties, listeners.properties(&place.path("data").display().to_string(), host, place.port))?;
     fs::write(&log, LOG)?;
 
     let java = |class: &str| {
         let mut java = Command::new(place.program);
-        java.args([HEAP, "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"])
-            .arg(format!("-Dlog4j2.configurationFile={}", log.display()))
-            .arg("-cp")
-            .arg(libs.join("*"))
-            .arg(class);
+        java.args(arguments(&log.display().to_string(), &libs.display().to_string())).arg(class);
         java
     };
-    let formatted = java("kafka.tools.StorageTool")
+    let formatted = java(FORMAT)
         .args(["format", "--cluster-id", CLUSTER, "--config"])
         .arg(&properties)
         .current_dir(place.directory)
@@ -88,17 +91,15 @@ fn commands(place: &Place<'_>) -> Result<Commands> {
         let why = String::from_utf8_lossy(&formatted.stderr).trim().to_owned();
         bail!("its storage cannot be formatted ({}): {why}", formatted.status);
     }
-    let mut server = java("kafka.Kafka");
+    let mut server = java(SERVER);
     server.arg(&properties);
     Ok(Commands { helpers: Vec::new(), server })
 }
 
-/// To standard output, where the line is waited for.
-const LOG: &str = "\
-appender.stdout.type = Console
-appender.stdout.name = stdout
-appender.stdout.layout.type = PatternLayout
-appender.stdout.layout.pattern = [%d] %p %m (%c)%n
-rootLogger.level = info
-rootLogger.appenderRef.stdout.ref = stdout
-";
+/// Of `java`, up to the class.
+fn arguments(log: &str, libs: &str) -> Vec<String> {
+    let log = format!("-Dlog4j2.configurationFile={log}");
+    let mut arguments: Vec<_> = JVM.map(str::to_owned).into();
+    arguments.extend([log, "-cp".to_owned(), format!("{libs}/*")]);
+    arguments
+}
