@@ -39,10 +39,7 @@ where
     ///
     /// rdkafka's own, with the record as it was given: its own headers, without ours. The span ends with it.
     #[expect(clippy::result_large_err, reason = "rdkafka's result")]
-    pub fn send<'a, K, P>(
-        &self,
-        record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
-    ) -> Queued<'a, K, P, C::DeliveryOpaque>
+    pub fn send<'a, K, P>(&self, record: BaseRecord<'a, K, P, C::DeliveryOpaque>) -> Queued<'a, K, P, C::DeliveryOpaque>
     where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
@@ -63,10 +60,7 @@ where
     ///
     /// rdkafka's own, with the record as it was given: its own headers, without ours. The span ends with it.
     #[expect(clippy::result_large_err, reason = "rdkafka's result")]
-    pub fn send<'a, K, P>(
-        &self,
-        record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
-    ) -> Queued<'a, K, P, C::DeliveryOpaque>
+    pub fn send<'a, K, P>(&self, record: BaseRecord<'a, K, P, C::DeliveryOpaque>) -> Queued<'a, K, P, C::DeliveryOpaque>
     where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
@@ -86,10 +80,7 @@ where
     ///
     /// rdkafka's own, with the record as it was given.
     #[expect(clippy::result_large_err, reason = "rdkafka's result")]
-    pub fn send<'a, K, P>(
-        &self,
-        record: BaseRecord<'a, K, P, C::DeliveryOpaque>,
-    ) -> Queued<'a, K, P, C::DeliveryOpaque>
+    pub fn send<'a, K, P>(&self, record: BaseRecord<'a, K, P, C::DeliveryOpaque>) -> Queued<'a, K, P, C::DeliveryOpaque>
     where
         K: ToBytes + ?Sized,
         P: ToBytes + ?Sized,
