@@ -113,8 +113,12 @@ fn a_threaded_producer_with_a_partitioner_of_its_own_is_traced_too() -> Result<(
     let (cluster, capture) = (Cluster::start()?, Capture::new());
     cluster.0.create_topic("wide", 4, 1)?;
     let (context, seen, counted) = callbacks();
-    let producer: ThreadedProducer<TracedContext<Callbacks>, Last> =
-        cluster.config().set("statistics.interval.ms", "10").create_with_context(context)?;
+    let producer: ThreadedProducer<TracedContext<Callbacks>, Last> = cluster
+        .config()
+        .set("statistics.interval.ms", "10")
+        // rdkafka 0.39 crashes with a partitioner where no option of topics is set: librdkafka has no place for it then.
+        .set("message.timeout.ms", "10000")
+        .create_with_context(context)?;
     let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
     capture.tracer("shop").in_span("checkout", |_| {
         producer.send(BaseRecord { topic: "wide", ..record("wide") }).map_err(|(error, _)| error)

@@ -38,7 +38,7 @@ async fn a_record_that_is_not_delivered_comes_back_with_the_brokers_or_librdkafk
         ("TOPIC_AUTHORIZATION_FAILED", ("retries", "0"), None, refuse),
         ("_MSG_TIMED_OUT", ("message.timeout.ms", "300"), None, |cluster| cluster.broker_down(1)),
         ("_UNKNOWN_PARTITION", ("retries", "0"), Some(7), fine),
-        ("_UNKNOWN_TOPIC", ("topic.metadata.propagation.max.ms", "0"), None, forget),
+        ("UNKNOWN_TOPIC_OR_PART", ("topic.metadata.propagation.max.ms", "0"), None, forget),
     ];
     for (name, option, partition, break_it) in cases {
         for by_result in [false, true] {
