@@ -29,11 +29,13 @@ impl AttemptHeaders {
     }
 }
 
-/// Decimal text, or four bytes of a big-endian integer, as Spring Kafka writes them. Four digits are text: as an integer they would
-/// be more than 800 million.
+/// Decimal text, or four bytes of a big-endian integer, as Spring Kafka writes them: the first is zero, which no text begins with, unless
+/// there were more than 16 million attempts.
 fn number(value: &[u8]) -> Option<u32> {
-    let text = std::str::from_utf8(value).ok().and_then(|text| text.trim().parse().ok());
-    text.or_else(|| u32::try_from(i32::from_be_bytes(value.try_into().ok()?)).ok())
+    match value {
+        [0, ..] => value.try_into().ok().map(u32::from_be_bytes),
+        text => std::str::from_utf8(text).ok()?.trim().parse().ok(),
+    }
 }
 
 #[cfg(test)]
@@ -55,12 +57,13 @@ mod tests {
             ("null", &[("x-attempt", None)], None),
             ("nonsense", &[("x-attempt", Some(b"many"))], None),
             ("negative integer", &[("retry_topic-attempts", Some(&[0xff, 0xff, 0xff, 0xff]))], None),
+            ("nonsense of three bytes", &[("x-attempt", Some(&[0, 0, 2]))], None),
             ("zero", &[("x-attempt", Some(b"0"))], None),
             ("too large", &[("x-attempt", Some(b"99999999999"))], None),
             ("empty", &[("x-attempt", Some(b""))], None),
         ] {
             let headers = headers.iter().fold(OwnedHeaders::new(), |all, (key, value): &(&str, Option<&[u8]>)| {
-                all.insert(Header { key, value: value.as_ref() })
+                all.insert(Header { key, value: *value })
             });
             assert_eq!(named.attempt(Some(headers.as_borrowed())), expected, "{case}");
         }

@@ -23,7 +23,8 @@ pub trait NativeMessage: Message + sealed::Sealed {
     ///
     /// let headers = OwnedHeaders::new().insert(Header { key: "tenant", value: Some("acme") });
     /// let message = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, Some(headers));
-    /// assert_eq!(message.native_headers().and_then(|headers| HeaderExtractor(headers).get("tenant")), Some("acme"));
+    /// let headers = message.native_headers().map(HeaderExtractor);
+    /// assert_eq!(headers.as_ref().and_then(|headers| headers.get("tenant")), Some("acme"));
     /// ```
     fn native_headers(&self) -> Option<&BorrowedHeaders>;
 }

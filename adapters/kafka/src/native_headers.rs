@@ -51,3 +51,65 @@ pub(crate) fn remove(headers: &mut OwnedHeaders, name: &CStr) {
     // the name. It answers whether there was one, which does not matter.
     unsafe { bindings::rd_kafka_header_remove(pointer(headers.as_borrowed()), name.as_ptr()) };
 }
+
+/// Appends a header of any name: rdkafka's own function takes UTF-8 only.
+#[cfg(test)]
+pub(crate) fn append(headers: &mut OwnedHeaders, name: &CStr, value: &[u8]) {
+    // SAFETY: as in `remove`; librdkafka copies name and value, of which it gets pointer and length, and `-1` measures the name.
+    unsafe {
+        let (list, value, size) = (pointer(headers.as_borrowed()), value.as_ptr().cast(), value.len());
+        bindings::rd_kafka_header_add(list, name.as_ptr(), -1, value, isize::try_from(size).unwrap());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rdkafka::message::{Header, Headers};
+
+    /// The cast that everything here stands on: what rdkafka writes and reads is what we read and write.
+    #[test]
+    fn the_list_is_rdkafkas_own() {
+        let mut headers = OwnedHeaders::new()
+            .insert(Header { key: "text", value: Some("a") })
+            .insert(Header { key: "empty", value: Some("") })
+            .insert(Header { key: "null", value: None::<&str> });
+        let expected: [(&CStr, Option<&[u8]>); 3] = [(c"text", Some(b"a")), (c"empty", Some(b"")), (c"null", None)];
+        for (index, header) in expected.into_iter().enumerate() {
+            assert_eq!(get(headers.as_borrowed(), index), Some(header));
+        }
+        assert_eq!(get(headers.as_borrowed(), expected.len()), None, "beyond the last");
+        remove(&mut headers, c"empty");
+        append(&mut headers, c"late", b"\0\xff");
+        let names: Vec<_> = headers.iter().map(|header| (header.key, header.value)).collect();
+        assert_eq!(names, [("text", Some(&b"a"[..])), ("null", None), ("late", Some(b"\0\xff"))]);
+    }
+
+    #[test]
+    fn an_empty_list_has_no_header() {
+        assert_eq!(get(OwnedHeaders::new().as_borrowed(), 0), None);
+    }
+
+    #[test]
+    fn every_header_of_the_name_is_removed_and_an_absent_name_changes_nothing() {
+        let mut headers = OwnedHeaders::new();
+        for (name, value) in [(c"a", b"1"), (c"b", b"2"), (c"a", b"3"), (c"A", b"4"), (c"\xff", b"5")] {
+            append(&mut headers, name, value);
+        }
+        remove(&mut headers, c"absent");
+        remove(&mut headers, c"a");
+        remove(&mut headers, c"\xff");
+        let left: Vec<_> = (0..).map_while(|index| get(headers.as_borrowed(), index)).collect();
+        assert_eq!(left, [(c"b", Some(&b"2"[..])), (c"A", Some(b"4"))]);
+    }
+
+    /// The copy that is written to is not the caller's: a change of one must not show in the other.
+    #[test]
+    fn a_clone_is_a_list_of_its_own() {
+        let given = OwnedHeaders::new().insert(Header { key: "a", value: Some("1") });
+        let mut copy = given.clone();
+        remove(&mut copy, c"a");
+        assert_eq!(get(copy.as_borrowed(), 0), None);
+        assert_eq!(get(given.as_borrowed(), 0), Some((c"a", Some(&b"1"[..]))));
+    }
+}

@@ -182,7 +182,7 @@ impl<'a> Outgoing<'a> {
 /// A topic to which records are sent often; made by [`TracedProducer::destination`].
 ///
 /// Its `send` is [`TracedProducer`]'s. A record for another topic goes there, only without the shortcut.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct TracedDestination<P = FutureProducer> {
     pub(crate) producer: TracedProducer<P>,
     prepared: PreparedDestination,
@@ -191,5 +191,15 @@ pub struct TracedDestination<P = FutureProducer> {
 impl<P> TracedDestination<P> {
     pub(crate) fn prepared(&self, topic: &str) -> PreparedDestination {
         if topic == self.prepared.name() { self.prepared.clone() } else { self.producer.prepared("send", topic) }
+    }
+}
+
+impl<P> fmt::Debug for TracedDestination<P> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TracedDestination")
+            .field("producer", &self.producer)
+            .field("prepared", &self.prepared)
+            .finish()
     }
 }

@@ -148,15 +148,14 @@ impl Transaction {
     fn begin(&self, telemetry: &Telemetry, begin: impl FnOnce() -> KafkaResult<()>) -> KafkaResult<()> {
         let span = telemetry.transaction(Operation::new("transaction", ""));
         let begun = begin();
-        match &begun {
-            Ok(()) => {
-                let begun_in = current_span();
-                let before = self.lock().replace(Open { span, begun_in, failure: None });
-                self.is_open.store(true, Ordering::Release);
-                // One that was ended behind our back, by the producer inside.
-                drop(before);
-            }
-            Err(error) => span.end(error::of_error(error)),
+        if begun.is_ok() {
+            let open = Open { span, begun_in: current_span(), failure: None };
+            let before = self.lock().replace(open);
+            self.is_open.store(true, Ordering::Release);
+            // One that was ended behind our back, by the producer inside.
+            drop(before);
+        } else {
+            span.end(error::of_result(&begun));
         }
         begun
     }

@@ -1,4 +1,10 @@
 //! Consuming, against librdkafka's in-process mock cluster.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "clippy.toml's exceptions for tests do not reach the functions that tests share"
+)]
 
 mod bad_headers;
 mod batches;

@@ -110,6 +110,21 @@ async fn what_is_opt_in_or_unknown_is_left_out_and_a_tombstone_is_named() {
 }
 
 #[tokio::test]
+async fn attempts_of_another_framework_are_heard_where_it_is_named() {
+    let cluster = Cluster::new();
+    let headers = cluster.traced_headers().insert(Header { key: "retry_topic-attempts", value: Some(&[0, 0, 0, 2]) });
+    cluster.send(Some(headers)).await;
+    let consumer = warehouse(&cluster);
+    let message = within(consumer.recv()).await.unwrap().into_inner();
+    assert_eq!(consumer.wrap(message.detach()).attempt(), 1);
+    let spring = TracedConsumer::with_settings((), &cluster.capture.settings("warehouse"));
+    let message = spring.attempt_headers(["retry_topic-attempts"]).wrap(message);
+    assert_eq!(message.attempt(), 2);
+    message.process(async |_| Ok::<_, std::fmt::Error>(())).await.unwrap();
+    assert_eq!(processed(&cluster).attribute("traced.message.attempt"), Some(&2.into()));
+}
+
+#[tokio::test]
 async fn a_timestamp_of_the_future_is_no_waiting_time() {
     let cluster = Cluster::new();
     let soon = Timestamp::from(SystemTime::now() + Duration::from_secs(3600)).to_millis().unwrap();

@@ -40,6 +40,21 @@ async fn a_poll_that_brought_a_message_is_a_span_from_the_wait_to_the_return() {
 }
 
 #[tokio::test]
+async fn each_wait_of_a_stream_begins_when_the_application_asks_again() {
+    let cluster = Cluster::new();
+    cluster.send(None).await;
+    cluster.send(None).await;
+    let settings = cluster.capture.settings("warehouse").receive_spans(true);
+    let consumer = TracedConsumer::with_settings(cluster.assigned::<StreamConsumer>(), &settings);
+    let mut messages = consumer.stream();
+    within(messages.next()).await.unwrap().unwrap();
+    let asked_again = SystemTime::now();
+    within(messages.next()).await.unwrap().unwrap();
+    let polls = named(&cluster, "poll");
+    assert!(polls[0].end() <= asked_again && asked_again <= polls[1].start());
+}
+
+#[tokio::test]
 async fn an_empty_poll_is_no_span() {
     let cluster = Cluster::new();
     let settings = cluster.capture.settings("warehouse").receive_spans(true);

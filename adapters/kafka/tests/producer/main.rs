@@ -1,0 +1,10 @@
+//! Producers against librdkafka's in-process cluster, which speaks Kafka's protocol over loopback.
+
+mod batches;
+mod callbacks;
+mod cluster;
+mod contexts;
+mod endings;
+mod failures;
+mod sending;
+mod transactions;
