@@ -31,7 +31,8 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Form {
-    /// The payload alone, without a context: for channels with subscribers that cannot read envelopes.
+    /// The payload alone, without a context: for channels with subscribers that cannot read envelopes. A payload that is itself an
+    /// envelope, such as a message that is passed on as it came, is opened by the subscriber.
     Bare,
     /// A frame for any bytes, which starts with `F5 54 52 43`: small, and read without a copy, by subscribers of this crate.
     Binary,

@@ -165,3 +165,52 @@ fn range_in(bytes: &[u8], part: &[u8]) -> Option<Range<usize>> {
     let range = start..start.checked_add(part.len())?;
     bytes.get(range.clone()).map(|_| range)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CloudEvents, Form};
+
+    #[test]
+    fn only_accepted_forms_are_opened() {
+        let headers: MessageHeaders = [("tracestate", "a=1")].into_iter().collect();
+        let binary = Form::Binary.encode(&headers, b"1").into_owned();
+        let json = Envelope::encode_json(&headers, &1).unwrap();
+        let event = Form::CloudEvents(CloudEvents::new("/shop")).encode(&headers, b"1").into_owned();
+        let none = AcceptedForms::none();
+        for (accepted, opened) in [
+            (none, [false; 3]),
+            (none.binary(true), [true, false, false]),
+            (none.json(true), [false, true, false]),
+            (none.cloud_events(true), [false, false, true]),
+            (AcceptedForms::default(), [true, true, false]),
+            (AcceptedForms::all(), [true; 3]),
+            (AcceptedForms::all().json(false), [true, false, true]),
+        ] {
+            for (bytes, opened) in [&binary, &json, &event].into_iter().zip(opened) {
+                let envelope = Envelope::decode(bytes, accepted);
+                assert_eq!(envelope.is_plain(), !opened, "{accepted:?}");
+                assert_eq!(envelope.payload(), if opened { b"1" } else { bytes.as_slice() });
+                assert_eq!(envelope.get("TraceState"), opened.then_some("a=1"));
+            }
+        }
+    }
+
+    /// `[name length] name [value length] value`: a name twice, one in capitals, an empty value, bytes that are no UTF-8, and then more
+    /// entries than are looked at.
+    #[test]
+    fn headers_that_are_no_text_are_passed_over_and_repeated_ones_are_all_there() {
+        let mut block = b"\x01a\0\x011\x01A\0\x012\x01b\0\0\x01\xff\0\x013\x01c\0\x01\xff".to_vec();
+        (0..100).for_each(|_| block.extend_from_slice(b"\x01x\0\x019"));
+        let length = u16::try_from(block.len()).unwrap().to_be_bytes();
+        let frame = [b"\xF5TRC\x01\0".as_slice(), &length, &block, b"payload"].concat();
+        let envelope = Envelope::decode(&frame, AcceptedForms::default());
+        assert_eq!(envelope.payload(), b"payload");
+        assert_eq!((envelope.get("A"), envelope.get_all("a")), (Some("1"), Some(vec!["1", "2"])));
+        assert_eq!(
+            ["b", "c", "d"].map(|name| envelope.get(name).or(envelope.get_all(name).map(|_| "some"))),
+            [None; 3]
+        );
+        assert_eq!(envelope.keys().len(), 2 + 64 - 5);
+    }
+}

@@ -41,7 +41,6 @@ pub(in crate::wire) fn read(bytes: &[u8]) -> Option<(Headers<'_>, Cow<'_, [u8]>)
     {
         fields.push((Cow::Borrowed(TRACEPARENT), parent));
     }
-    fields.retain(|(_, value)| !value.is_empty());
     Some((Headers { fields, ..Headers::default() }, payload))
 }
 
