@@ -48,6 +48,25 @@ impl Telemetry {
         self.client_span(&operation, OperationType::Receive, wanted, Some(started), received)
     }
 
+    /// Whether [`receive`](Self::receive) does anything, so that an adapter need not describe what is not asked for.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default().receive_spans(true));
+    /// assert!(telemetry.makes_receive_spans() && !telemetry.makes_settle_spans());
+    /// ```
+    #[must_use]
+    pub fn makes_receive_spans(&self) -> bool {
+        self.inner.settings.enabled && self.inner.settings.receive_spans
+    }
+
+    /// Whether [`settle`](Self::settle) does anything.
+    #[must_use]
+    pub fn makes_settle_spans(&self) -> bool {
+        self.inner.settings.enabled && self.inner.settings.settle_spans
+    }
+
     fn client_span(
         &self,
         operation: &Operation<'_>,

@@ -1,8 +1,82 @@
 //! One OpenTelemetry trace through Kafka, over [rdkafka].
+//!
+//! Wrap the producer that you have in a [`TracedProducer`] and the consumer in a [`TracedConsumer`], and the handler's spans become
+//! children of the producer's, also across processes and languages. Arguments, payloads and errors are rdkafka's, unchanged.
+//!
+//! ```no_run
+//! use rdkafka::Message;
+//! use rdkafka::consumer::StreamConsumer;
+//! use rdkafka::producer::{FutureProducer, FutureRecord};
+//! use rdkafka::util::Timeout;
+//! use traced_kafka::{TracedConsumer, TracedProducer};
+//!
+//! # async fn reserve(_: Option<&[u8]>) -> anyhow::Result<()> { Ok(()) }
+//! # async fn example(producer: FutureProducer, consumer: StreamConsumer) -> anyhow::Result<()> {
+//! let producer = TracedProducer::new(producer);
+//! let record = FutureRecord::to("orders").key("42").payload("{}");
+//! producer.send(record, Timeout::Never).await.map_err(|(error, _)| error)?;
+//!
+//! let consumer = TracedConsumer::new(consumer); // subscribed to "orders"
+//! loop {
+//!     let message = consumer.recv().await?;
+//!     message.process(async |message| reserve(message.payload()).await).await?;
+//! }
+//! # }
+//! ```
+//!
+//! # What you will see
+//!
+//! ```text
+//! checkout                  shop       INTERNAL
+//! └─ send orders            shop       PRODUCER
+//!    └─ process orders      warehouse  CONSUMER  → send orders
+//!       └─ reserve stock    warehouse  INTERNAL
+//! ```
+//!
+//! | call | span | starts | ends |
+//! |---|---|---|---|
+//! | [`TracedMessage::process`], [`process_blocking`](TracedMessage::process_blocking) | `process {topic}`, CONSUMER | with the handler | when it returns, fails, panics or is dropped |
+//! | [`TracedMessage::start`] | the same | at once | when the message is [finished](OpenMessage::finish) or dropped |
+//! | [`TracedConsumer::process_batch`] | the same, with a link to each message | with the handler | as `process` |
+//! | [`TracedProducer::republish`], [`retry`](TracedProducer::retry) | `send {topic}`, CLIENT, linked to the message's first producer | before the copy is sent | with the delivery report |
+//! | [`TracedConsumer::recv`], [`poll`](TracedConsumer::poll), [`stream`](TracedConsumer::stream), [`iter`](TracedConsumer::iter) | `poll {topic}`, CLIENT; opt-in | when the wait began | when it brought a message |
+//! | [`TracedConsumer::commit_message`], [`commit`](TracedConsumer::commit), [`commit_consumer_state`](TracedConsumer::commit_consumer_state) | `commit {topic}`, CLIENT; opt-in | before the call | when it returned |
+//!
+//! # Defaults, and how to change them
+//!
+//! Process-wide providers and propagator (the W3C's if none is installed); a message's creation context is the parent of its process
+//! span, and linked. [`Settings`] changes all that, for each producer and consumer. Opt-in: keys
+//! ([`message_keys`](Settings::message_keys)), sizes, and the spans of [polls](Settings::receive_spans) and
+//! [commits](Settings::settle_spans).
+//!
+//! The time that a message waited is counted from its timestamp, in milliseconds: by the producer's clock or, where the topic says
+//! `message.timestamp.type=LogAppendTime`, by the broker's. A timestamp of the future counts as no time.
+//!
+//! # Features
+//!
+//! `tokio` (default): rdkafka on tokio. `internal-logs` (default): one warning, a `tracing` event, when the first messages saw no SDK.
+//! `tracing`: process spans are opened as `tracing` spans too, so that bare `tracing` events land on them. `logs`: failures as log events,
+//! for [`Settings`]' logger provider.
+//!
+//! # Limits
+//!
+//! - rdkafka panics where a program iterates over headers one of which has a name that is not UTF-8. This crate never does, and
+//!   [`HeaderExtractor`] reads such a record; a loop of your own over [`Message::headers`](rdkafka::Message::headers) still panics.
+//! - Two different valid contexts on one message are none: its span starts a trace, and `traced.context.missing` counts it as
+//!   `conflicting`.
+//! - rdkafka hides the brokers' addresses, the consumer group and the client's id: [`Settings::server`], [`Settings::consumer_group`] and
+//!   [`Settings::client_id`] add them.
+//! - Kafka counts no deliveries: a message that is read again after a crash looks like a first attempt. Only what is sent on by
+//!   [`retry`](TracedProducer::retry), or by a framework of [`TracedConsumer::attempt_headers`], has a number.
+//! - A commit makes a span only through [`TracedConsumer`]; storing offsets, and librdkafka's own commits, make none.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod attempt;
+mod base_consumer;
 mod base_producer;
 mod batch;
+mod batch_message;
+mod consumer;
 mod context;
 mod delivery_future;
 mod destination;
@@ -10,16 +84,27 @@ mod error;
 mod future_producer;
 mod headers;
 mod in_flight;
+mod message;
 mod native_headers;
+mod open_message;
 mod producer;
+mod republish;
+mod settlement;
+mod source;
+mod stream_consumer;
 mod transaction;
 
+pub use base_consumer::TracedIter;
+pub use consumer::TracedConsumer;
 pub use context::{TracedContext, TracedOpaque};
 pub use delivery_future::TracedDeliveryFuture;
 pub use headers::{HeaderExtractor, HeaderInjector};
+pub use message::{NativeMessage, TracedMessage};
+pub use open_message::OpenMessage;
 pub use opentelemetry;
 pub use producer::{TracedDestination, TracedProducer};
 pub use rdkafka;
+pub use stream_consumer::TracedMessageStream;
 pub use traced_envelope as envelope;
 pub use traced_envelope::{Outcome, Relation, Settings};
 
