@@ -10,6 +10,7 @@
 //!   minor version, and a test below reads what rdkafka wrote.
 //! - A reference to it lives no longer than the list (rdkafka ties it to the message or the owned headers), and librdkafka does not
 //!   change a list behind a reference: [`get`] borrows names and values for as long.
+//! - Nothing is ever read or written through the reference itself, which spans no bytes: it only carries the address to librdkafka.
 //! - Only [`OwnedHeaders`] that are borrowed mutably are changed: nobody else holds a reference into their list then.
 
 #![allow(unsafe_code)]
