@@ -196,8 +196,7 @@ impl<'a> Operation<'a> {
         self
     }
 
-    /// The key of a Kafka record; written when [`Settings::message_keys`](crate::Settings::message_keys) asks for it, and only if it is
-    /// UTF-8.
+    /// The key of a Kafka record; written if it is UTF-8 and [`Settings::message_keys`](crate::Settings::message_keys) asks for it.
     ///
     /// ```
     /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
