@@ -33,6 +33,9 @@ use traced_envelope::Outcome;
 /// # Ok(()) }
 /// ```
 ///
+/// rdkafka 0.39 crashes where a partitioner of your own meets a configuration without any option of topics, with this crate or without:
+/// set one, such as `message.timeout.ms`.
+///
 /// Your `delivery` runs after the span has ended, with the span's context as the current one: what it does belongs to the record's
 /// trace. The message that it sees is the one that was sent, with our headers.
 #[derive(Clone, Debug, Default)]

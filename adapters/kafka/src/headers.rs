@@ -28,9 +28,9 @@ pub struct HeaderInjector<'a>(pub &'a mut Option<OwnedHeaders>);
 impl Injector for HeaderInjector<'_> {
     fn set(&mut self, name: &str, value: String) {
         if let Some(headers) = self.0 {
-            while let Some(stale) = first_of(headers.as_borrowed(), name).map(CStr::to_owned) {
-                native_headers::remove(headers, &stale);
-            }
+            while let Some(stale) = first_of(headers.as_borrowed(), name).map(CStr::to_owned)
+                && native_headers::remove(headers, &stale)
+            {}
         }
         if !value.is_empty() {
             let headers = self.0.take().unwrap_or_default();

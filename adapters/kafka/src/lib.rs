@@ -35,6 +35,9 @@
 //!
 //! | call | span | starts | ends |
 //! |---|---|---|---|
+//! | [`TracedProducer::send`](TracedProducer#method.send), [`send_result`](TracedProducer::send_result) | `send {topic}`, PRODUCER | before the record is queued | with the delivery report, or where its future is dropped |
+//! | [`TracedProducer::send_batch`] | `create ..` for each record, one `send ..` that links them | before the first is queued | with the last delivery report |
+//! | [`TracedProducer::begin_transaction`] | `transaction`, INTERNAL | before the begin | with [commit](TracedProducer::commit_transaction), [abort](TracedProducer::abort_transaction), or as `cancelled` where it is dropped |
 //! | [`TracedMessage::process`], [`process_blocking`](TracedMessage::process_blocking) | `process {topic}`, CONSUMER | with the handler | when it returns, fails, panics or is dropped |
 //! | [`TracedMessage::start`] | the same | at once | when the message is [finished](OpenMessage::finish) or dropped |
 //! | [`TracedConsumer::process_batch`] | the same, with a link to each message | with the handler | as `process` |
@@ -68,6 +71,10 @@
 //!   [`Settings::client_id`] add them.
 //! - Kafka counts no deliveries: a message that is read again after a crash looks like a first attempt. Only what is sent on by
 //!   [`retry`](TracedProducer::retry), or by a framework of [`TracedConsumer::attempt_headers`], has a number.
+//! - A delivery callback belongs to the producer from the start: a [`BaseProducer`](rdkafka::producer::BaseProducer) or
+//!   [`ThreadedProducer`](rdkafka::producer::ThreadedProducer) must be made with a [`TracedContext`]; one that exists cannot be wrapped.
+//!   The callback's message is the one that was sent, with our headers.
+//! - Brokers before 0.11 refuse headers: [`Settings::propagation`] switches writing them off.
 //! - A commit makes a span only through [`TracedConsumer`]; storing offsets, and librdkafka's own commits, make none.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -10,6 +10,7 @@
 //!   minor version, and a test below reads what rdkafka wrote.
 //! - A reference to it lives no longer than the list (rdkafka ties it to the message or the owned headers), and librdkafka does not
 //!   change a list behind a reference: [`get`] borrows names and values for as long.
+//! - Nothing is ever read or written through the reference itself, which spans no bytes: it only carries the address to librdkafka.
 //! - Only [`OwnedHeaders`] that are borrowed mutably are changed: nobody else holds a reference into their list then.
 
 #![allow(unsafe_code)]
@@ -45,11 +46,12 @@ pub(crate) fn get(headers: &BorrowedHeaders, index: usize) -> Option<(&CStr, Opt
     Some((name, value))
 }
 
-/// Removes every header of this very name.
-pub(crate) fn remove(headers: &mut OwnedHeaders, name: &CStr) {
+/// Removes every header of this very name; whether there was one.
+pub(crate) fn remove(headers: &mut OwnedHeaders, name: &CStr) -> bool {
     // SAFETY: the list is ours alone while `headers` is borrowed mutably, and writable, since no message owns it; librdkafka only reads
-    // the name. It answers whether there was one, which does not matter.
-    unsafe { bindings::rd_kafka_header_remove(pointer(headers.as_borrowed()), name.as_ptr()) };
+    // the name.
+    let error = unsafe { bindings::rd_kafka_header_remove(pointer(headers.as_borrowed()), name.as_ptr()) };
+    !error.is_error()
 }
 
 /// Appends a header of any name: rdkafka's own function takes UTF-8 only.
@@ -79,7 +81,7 @@ mod tests {
             assert_eq!(get(headers.as_borrowed(), index), Some(header));
         }
         assert_eq!(get(headers.as_borrowed(), expected.len()), None, "beyond the last");
-        remove(&mut headers, c"empty");
+        assert!(remove(&mut headers, c"empty"));
         append(&mut headers, c"late", b"\0\xff");
         let names: Vec<_> = headers.iter().map(|header| (header.key, header.value)).collect();
         assert_eq!(names, [("text", Some(&b"a"[..])), ("null", None), ("late", Some(b"\0\xff"))]);
@@ -96,9 +98,8 @@ mod tests {
         for (name, value) in [(c"a", b"1"), (c"b", b"2"), (c"a", b"3"), (c"A", b"4"), (c"\xff", b"5")] {
             append(&mut headers, name, value);
         }
-        remove(&mut headers, c"absent");
-        remove(&mut headers, c"a");
-        remove(&mut headers, c"\xff");
+        assert!(!remove(&mut headers, c"absent"));
+        assert!(remove(&mut headers, c"a") && remove(&mut headers, c"\xff"));
         let left: Vec<_> = (0..).map_while(|index| get(headers.as_borrowed(), index)).collect();
         assert_eq!(left, [(c"b", Some(&b"2"[..])), (c"A", Some(b"4"))]);
     }
@@ -108,7 +109,7 @@ mod tests {
     fn a_clone_is_a_list_of_its_own() {
         let given = OwnedHeaders::new().insert(Header { key: "a", value: Some("1") });
         let mut copy = given.clone();
-        remove(&mut copy, c"a");
+        assert!(remove(&mut copy, c"a"));
         assert_eq!(get(copy.as_borrowed(), 0), None);
         assert_eq!(get(given.as_borrowed(), 0), Some((c"a", Some(&b"1"[..]))));
     }

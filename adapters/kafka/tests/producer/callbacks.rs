@@ -16,10 +16,14 @@ use std::sync::mpsc;
 use traced_envelope::testing::Capture;
 use traced_kafka::{TracedContext, TracedProducer};
 
+/// The application's own value for a record.
+#[derive(Debug, PartialEq)]
+struct Order(&'static str);
+
 /// What the application's callback saw: its own opaque value, the error, the current span.
 #[derive(Debug)]
 struct Seen {
-    opaque: Box<String>,
+    opaque: Box<Order>,
     error: Option<KafkaError>,
     current: SpanId,
 }
@@ -47,7 +51,7 @@ impl ClientContext for Callbacks {
 }
 
 impl Callbacks {
-    fn seen(&self, delivery: &DeliveryResult<'_>, opaque: Box<String>) {
+    fn seen(&self, delivery: &DeliveryResult<'_>, opaque: Box<Order>) {
         let error = delivery.as_ref().err().map(|(error, _)| error.clone());
         let current = Context::current().span().span_context().span_id();
         self.deliveries.send(Seen { opaque, error, current }).ok();
@@ -55,9 +59,9 @@ impl Callbacks {
 }
 
 impl ProducerContext<Last> for Callbacks {
-    type DeliveryOpaque = Box<String>;
+    type DeliveryOpaque = Box<Order>;
 
-    fn delivery(&self, delivery: &DeliveryResult<'_>, opaque: Box<String>) {
+    fn delivery(&self, delivery: &DeliveryResult<'_>, opaque: Box<Order>) {
         self.seen(delivery, opaque);
     }
 
@@ -67,9 +71,9 @@ impl ProducerContext<Last> for Callbacks {
 }
 
 impl ProducerContext<NoCustomPartitioner> for Callbacks {
-    type DeliveryOpaque = Box<String>;
+    type DeliveryOpaque = Box<Order>;
 
-    fn delivery(&self, delivery: &DeliveryResult<'_>, opaque: Box<String>) {
+    fn delivery(&self, delivery: &DeliveryResult<'_>, opaque: Box<Order>) {
         self.seen(delivery, opaque);
     }
 }
@@ -79,8 +83,8 @@ fn callbacks() -> (TracedContext<Callbacks>, mpsc::Receiver<Seen>, mpsc::Receive
     (TracedContext::new(Callbacks { deliveries, statistics, partitioner: Last }), seen, counted)
 }
 
-fn record(number: &str) -> BaseRecord<'static, str, str, Box<String>> {
-    BaseRecord::with_opaque_to(TOPIC, Box::new(number.to_owned())).key("42").payload("{}").headers(headers())
+fn record(number: &'static str) -> BaseRecord<'static, str, str, Box<Order>> {
+    BaseRecord::with_opaque_to(TOPIC, Box::new(Order(number))).key("42").payload("{}").headers(headers())
 }
 
 #[test]
@@ -96,7 +100,7 @@ fn the_span_ends_with_the_delivery_and_the_callback_has_its_own_value() -> Resul
 
     let seen = seen.recv_timeout(TIMEOUT)?;
     let span = capture.span("send orders");
-    assert_eq!((seen.opaque.as_str(), seen.error, seen.current), ("first", None, span.span_id()));
+    assert_eq!((*seen.opaque, seen.error, seen.current), (Order("first"), None, span.span_id()));
     assert!(!Context::current().has_active_span(), "the callback's context has not leaked");
     assert_eq!(span.attribute("messaging.destination.partition.id"), Some(&"0".into()));
     assert_eq!(span.attribute("messaging.kafka.offset"), Some(&0.into()));
@@ -123,7 +127,7 @@ fn a_threaded_producer_with_a_partitioner_of_its_own_is_traced_too() -> Result<(
     capture.tracer("shop").in_span("checkout", |_| {
         producer.send(BaseRecord { topic: "wide", ..record("wide") }).map_err(|(error, _)| error)
     })?;
-    assert_eq!(seen.recv_timeout(TIMEOUT)?.opaque.as_str(), "wide");
+    assert_eq!(*seen.recv_timeout(TIMEOUT)?.opaque, Order("wide"));
     assert!(counted.recv_timeout(TIMEOUT)? > 0, "statistics are passed on");
     let (sent, checkout) = (capture.span("send wide"), capture.span("checkout"));
     assert_eq!(sent.parent_id(), Some(checkout.span_id()));
@@ -160,7 +164,7 @@ fn a_record_that_is_not_queued_comes_back_as_it_was_given() -> Result<()> {
     let (error, back) = producer.send(record("back")).err().unwrap();
     assert_eq!(error, KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull));
     assert_eq!((back.topic, back.key, back.payload), (TOPIC, Some("42"), Some("{}")));
-    assert_eq!(back.delivery_opaque.as_str(), "back");
+    assert_eq!(*back.delivery_opaque, Order("back"));
     assert_eq!(listed(back.headers.as_ref()), listed(Some(&headers())));
     let failed = capture.span("send orders").attribute("error.type").map(ToString::to_string);
     assert_eq!(failed.as_deref(), Some("_QUEUE_FULL"));
@@ -169,7 +173,7 @@ fn a_record_that_is_not_queued_comes_back_as_it_was_given() -> Result<()> {
     capture.clear();
     producer.get_ref().purge(PurgeConfig::default().queue().inflight());
     producer.get_ref().flush(TIMEOUT)?;
-    assert_eq!(seen.recv_timeout(TIMEOUT)?.opaque.as_str(), "queued");
+    assert_eq!(*seen.recv_timeout(TIMEOUT)?.opaque, Order("queued"));
     let purged = capture.span("send orders").attribute("error.type").map(ToString::to_string);
     assert_eq!(purged.as_deref(), Some("_PURGE_QUEUE"));
     capture.assert_no_open_spans();

@@ -8,6 +8,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, FutureRecord, NoCustomPartitioner};
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use rdkafka::{Offset, TopicPartitionList};
+use std::time::Duration;
 use traced_envelope::testing::Capture;
 use traced_kafka::{TracedContext, TracedProducer};
 
@@ -138,6 +139,21 @@ async fn an_abort_after_a_commit_that_failed_has_the_commits_error() -> Result<(
     assert_eq!(capture.open_spans().len(), 1, "it must be aborted first");
     producer.abort_transaction(TIMEOUT)?;
     assert_eq!(ending(&capture).as_deref(), Some("TOPIC_AUTHORIZATION_FAILED"));
+    Ok(())
+}
+
+/// What was retried and has recovered is no error.
+#[tokio::test]
+async fn a_commit_that_works_at_the_second_attempt_is_no_error() -> Result<()> {
+    let (cluster, capture) = (Cluster::start()?, Capture::new());
+    let producer = transactional(&cluster, &capture)?;
+    producer.begin_transaction()?;
+    let delivery = producer.send_result(record()).map_err(|(error, _)| error)?;
+    producer.commit_transaction(Duration::ZERO).unwrap_err();
+    assert!(capture.spans().is_empty(), "it can be committed still");
+    producer.commit_transaction(TIMEOUT)?;
+    delivery.await?.map_err(|(error, _)| error)?;
+    assert_eq!(ending(&capture), None);
     Ok(())
 }
 
