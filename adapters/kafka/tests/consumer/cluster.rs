@@ -5,7 +5,7 @@ use opentelemetry::Context;
 use opentelemetry::trace::{TraceContextExt, Tracer};
 use rdkafka::ClientConfig;
 use rdkafka::config::{FromClientConfig, FromClientConfigAndContext};
-use rdkafka::consumer::{Consumer, ConsumerContext};
+use rdkafka::consumer::{Consumer, ConsumerContext, StreamConsumer};
 use rdkafka::message::OwnedHeaders;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
@@ -15,7 +15,7 @@ use std::future::Future;
 use std::time::Duration;
 use traced_envelope::testing::Capture;
 use traced_envelope::{Operation, Outcome, Telemetry};
-use traced_kafka::HeaderInjector;
+use traced_kafka::{HeaderInjector, TracedConsumer};
 
 pub(crate) const TOPIC: &str = "orders";
 
@@ -100,6 +100,10 @@ impl Cluster {
     pub(crate) fn current_is_valid() -> bool {
         Context::current().span().span_context().is_valid()
     }
+}
+
+pub(crate) fn warehouse(cluster: &Cluster) -> TracedConsumer<StreamConsumer> {
+    TracedConsumer::with_settings(cluster.assigned(), &cluster.capture.settings("warehouse"))
 }
 
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {

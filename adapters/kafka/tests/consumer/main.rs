@@ -9,6 +9,7 @@
 mod bad_headers;
 mod batches;
 mod cluster;
+mod endings;
 mod process;
 mod raw_headers;
 mod rebalance;
