@@ -5,10 +5,11 @@ use anyhow::{Context as _, Result};
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 use opentelemetry::{Context, KeyValue, Value};
 use opentelemetry_sdk::trace::SdkTracer;
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io::Write as _;
-use std::sync::Once;
+use std::sync::Mutex;
 use std::time::Duration;
 use traced_envelope::Settings;
 use traced_envelope::testing::{Capture, CapturedSpan};
@@ -48,9 +49,11 @@ impl<T: Transport> Bench<T> {
     /// As [`new`](Self::new).
     pub async fn with(capture: Capture) -> Result<Self> {
         let transport = T::shared().await?;
-        // Once a run, and past the test harness, which swallows what tests print.
-        static PRINTED: Once = Once::new();
-        PRINTED.call_once(|| report(&format!("{} runs on {}", T::NAME, transport.describe())));
+        // Once a run for each adapter, and past the test harness, which swallows what tests print.
+        static PRINTED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+        if PRINTED.lock().is_ok_and(|mut printed| printed.insert(T::NAME)) {
+            report(&format!("{} runs on {}", T::NAME, transport.describe()));
+        }
         Ok(Self { transport, capture })
     }
 

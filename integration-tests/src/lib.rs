@@ -14,12 +14,15 @@
 
 mod bench;
 pub mod cases;
+mod kafka;
 mod process;
 mod rabbitmq;
 mod register;
 mod transport;
+mod unique;
 
 pub use bench::{Bench, Seen, soon};
+pub use kafka::{KafkaTransport, KeyAndHeaders};
 pub use process::in_a_process_of_its_own;
 pub use rabbitmq::RabbitMqTransport;
 pub use register::run;

@@ -2,6 +2,7 @@
 
 mod headers;
 
+use crate::unique::unique;
 use crate::{Ability, Arrived, Payload, Settle, Spans, Transport};
 use anyhow::{Context as _, Result, ensure};
 use headers::table;
@@ -15,8 +16,6 @@ use lapin::{BasicProperties, Channel, Connection, ConnectionProperties, Exchange
 use std::fmt::{Debug, Display};
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
 use test_brokers::RabbitMq;
 use traced_envelope::Settings;
 use traced_rabbitmq::{BatchMessage, PullConsumer, TracedConsumer, TracedDelivery, TracedProducer};
@@ -58,13 +57,6 @@ impl RabbitMqTransport {
             .await?;
         Ok(Self { broker, _connection: Arc::new(connection), channel, exchange, queue })
     }
-}
-
-/// Unique among processes and the tests of this one.
-fn unique() -> String {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let time = SystemTime::UNIX_EPOCH.elapsed().map(|time| time.as_nanos()).unwrap_or_default();
-    format!("{}-{time}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
 async fn settle(delivery: &Delivery, settle: Settle) {

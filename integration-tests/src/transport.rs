@@ -105,6 +105,11 @@ pub trait Transport: Clone + Debug + Send + Sync + 'static {
     fn foreign(headers: &[(&str, &str)]) -> Vec<(&'static str, Self::Native)>;
     /// Contexts that nobody can read, each with its name.
     fn malformed() -> Vec<(&'static str, Self::Native)>;
+    /// Contexts that contradict each other, where a message can hold a header more than once, each with its name.
+    #[must_use]
+    fn conflicting() -> Vec<(&'static str, Self::Native)> {
+        Vec::new()
+    }
     /// The values of all headers of this name, whatever its case.
     fn header(native: &Self::Native, name: &str) -> Vec<String>;
     /// Everything but the headers of these names.

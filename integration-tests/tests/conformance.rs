@@ -1,5 +1,10 @@
 //! The conformance suite on real brokers: `cargo test -p integration-tests --test conformance`.
 
+/// Kafka, over rdkafka.
+mod kafka {
+    integration_tests::conformance!(integration_tests::KafkaTransport);
+}
+
 /// RabbitMQ, over lapin.
 mod rabbitmq {
     integration_tests::conformance!(integration_tests::RabbitMqTransport);

@@ -27,20 +27,25 @@ pub async fn a_bare_message_starts_a_trace_and_is_counted_as_absent<T: Transport
     Ok(())
 }
 
-/// A context that cannot be read, of whatever kind, is as good as none: the message is processed in a trace of its own, and counted.
+/// A context that cannot be read, of whatever kind, is as good as none: the message is processed in a trace of its own, and counted. So are
+/// contexts that contradict each other.
 pub async fn a_malformed_context_is_ignored_and_counted_as_invalid<T: Transport>() -> Result<()> {
     let bench = Bench::<T>::new().await?;
     let mut consumer = bench.transport.consumer(&bench.warehouse()).await?;
-    let malformed = T::malformed();
-    for (case, native) in &malformed {
+    let malformed = T::malformed().into_iter().map(|(case, native)| (case, native, "invalid"));
+    let conflicting = T::conflicting().into_iter().map(|(case, native)| (case, native, "conflicting"));
+    for (case, native, expected) in malformed.chain(conflicting) {
         bench.capture.clear();
         bench.transport.publish_bare(case.as_bytes(), native.clone()).await?;
         let seen = bench.look(&mut consumer).await?;
         assert_eq!(String::from_utf8_lossy(&seen.arrived.payload), *case);
-        assert_eq!(&seen.arrived.native, native, "{case}: the handler sees what was sent");
+        assert_eq!(seen.arrived.native, native, "{case}: the handler sees what was sent");
         let process = bench.processed();
         assert_eq!((process.parent_id(), process.links().len(), process.is_error()), (None, 0, false), "{case}");
-        assert_eq!((bench.missing("invalid"), bench.missing("absent")), (1.0, 0.0), "{case}");
+        for reason in ["invalid", "conflicting", "absent"] {
+            let counted = if reason == expected { 1.0 } else { 0.0 };
+            assert_eq!(bench.missing(reason), counted, "{case}: {reason}");
+        }
     }
     Ok(())
 }
