@@ -86,7 +86,10 @@ fn fetch(cache: &Path, environment: &Environment, say: Say<'_>) -> Result<PathBu
     match fs::rename(&fetched, &libs) {
         Err(error) if !libs.is_dir() => Err(format!("cannot write {}: {error}", libs.display())),
         _ => {
-            say(&format!("Kafka {VERSION} is in {} and stays there ({files} files were downloaded)", libs.display()));
+            say(&format!(
+                "Kafka {VERSION} is in {} and stays there ({files} files were downloaded; Maven keeps its copies)",
+                libs.display()
+            ));
             Ok(libs)
         }
     }
