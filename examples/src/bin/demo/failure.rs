@@ -1,14 +1,15 @@
 //! What can go wrong with an order.
 
-use std::fmt;
+use std::{error::Error, fmt};
 
+use traced_kafka::rdkafka::error::KafkaError;
 use traced_rabbitmq::lapin;
 
 #[derive(Debug)]
 pub(crate) enum Failure {
     OutOfStock,
-    /// The message could not be sent on, so that it is still ours.
-    Broker(lapin::Error),
+    /// A client's: the message could not be sent on, so that it is still ours.
+    Broker(Box<dyn Error + Send + Sync>),
 }
 
 impl Failure {
@@ -30,10 +31,16 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl Error for Failure {}
 
 impl From<lapin::Error> for Failure {
     fn from(error: lapin::Error) -> Self {
-        Self::Broker(error)
+        Self::Broker(error.into())
+    }
+}
+
+impl From<KafkaError> for Failure {
+    fn from(error: KafkaError) -> Self {
+        Self::Broker(error.into())
     }
 }

@@ -18,21 +18,18 @@ pub(crate) fn show(forest: &Forest, svg: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the demo knows about a span and the span does not say: all its channels have confirms on, so that a publish span without an
-/// error is one that the broker confirmed.
+/// What the demo knows about a span and the span does not say: all its channels have confirms on, and it awaits each delivery report, so
+/// that a span that sends without an error is one that the broker confirmed.
 fn note(span: &CapturedSpan) -> Option<String> {
-    let is_publish =
-        matches!(span.kind(), SpanKind::Producer | SpanKind::Client) && span.name().starts_with("publish ");
-    if !is_publish || span.is_error() {
+    if !matches!(span.kind(), SpanKind::Producer | SpanKind::Client) || span.is_error() {
         return None;
     }
-    let to = |queue| span.name().strip_prefix("publish ") == Some(queue);
-    let what = if to(queues::STOCK) {
-        "retry, "
-    } else if to(queues::DEAD) {
-        "dead letter, "
-    } else {
-        ""
+    let (operation, to) = span.name().split_once(' ')?;
+    let what = match (operation, to) {
+        ("publish", queues::STOCK) => "retry, ",
+        ("publish", queues::DEAD) => "dead letter, ",
+        ("publish" | "send", _) => "",
+        _ => return None,
     };
     Some(format!("{what}confirmed"))
 }

@@ -1,4 +1,5 @@
-//! The service that processes orders, tries again what failed, and gives up after the third attempt.
+//! The hop through RabbitMQ: the service that processes orders, tries again what failed, and gives up after the third attempt. What it
+//! has packed goes on to `shipping`.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ use traced_rabbitmq::{
 };
 use tracing::{Dispatch, instrument::WithSubscriber as _};
 
-use crate::{failure::Failure, queues, service::Service};
+use crate::{failure::Failure, queues, service::Service, shipping::Parcels};
 
 const ATTEMPTS: u32 = 3;
 
@@ -33,12 +34,18 @@ pub(crate) struct Warehouse {
 
 struct Worker {
     producer: TracedProducer,
+    parcels: Parcels,
     tracer: SdkTracer,
     done: Sender<String>,
 }
 
 impl Warehouse {
-    pub(crate) async fn open(url: &str, service: &Service, done: Sender<String>) -> lapin::Result<Self> {
+    pub(crate) async fn open(
+        url: &str,
+        service: &Service,
+        parcels: Parcels,
+        done: Sender<String>,
+    ) -> lapin::Result<Self> {
         let (connection, channel) = queues::connect(url).await?;
         queues::declare_exchange(&channel).await?;
         let consumer = queues::consume(&channel, queues::STOCK).await?;
@@ -48,7 +55,7 @@ impl Warehouse {
         let settings = service.settings();
         let consumer = TracedConsumer::with_settings(consumer, &settings);
         let producer = TracedProducer::with_settings(channel, &settings);
-        let worker = Worker { producer, tracer: service.tracer(), done };
+        let worker = Worker { producer, parcels, tracer: service.tracer(), done };
         Ok(Self { consumer, worker, subscriber: service.subscriber(), _connection: connection })
     }
 
@@ -61,7 +68,7 @@ impl Warehouse {
                 .with_subscriber(self.subscriber.clone())
                 .await;
             match processed {
-                Ok(item) => self.worker.report(format!("warehouse sends {item}")).await,
+                Ok(item) => self.worker.report(format!("warehouse packs {item}")).await,
                 Err(Failure::OutOfStock) if attempt < ATTEMPTS => {
                     println!("demo: warehouse, attempt {attempt}: out of stock")
                 }
@@ -85,6 +92,7 @@ impl Worker {
         }
         // A span made with OpenTelemetry itself.
         pack().with_context(Context::current_with_span(self.tracer.start("pack parcel"))).await;
+        self.parcels.send(&item).await?;
         order.ack(BasicAckOptions::default()).await?;
         Ok(item)
     }
