@@ -69,6 +69,7 @@ mod interned;
 mod links;
 mod message;
 mod message_headers;
+mod message_key;
 mod message_span;
 mod metrics;
 mod open_spans;

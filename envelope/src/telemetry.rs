@@ -273,9 +273,7 @@ impl Inner {
         if let Some(bytes) = operation.body_size.filter(|_| self.settings.message_sizes) {
             release.push(&mut attributes, &semconv::BODY_SIZE, count(bytes));
         }
-        if let Some(key) = operation.message_key.filter(|_| self.settings.message_keys)
-            && let Ok(key) = std::str::from_utf8(key)
-        {
+        if let Some(key) = self.settings.shown_key(operation.message_key) {
             release.push(&mut attributes, &semconv::KAFKA_MESSAGE_KEY, key.to_owned());
         }
         if let Some(attempt) = operation.attempt {

@@ -2,6 +2,7 @@
 
 use crate::future_producer::{QueueTimeout, delivered, outgoing, owned, without_headers};
 use crate::in_flight::GivenHeaders;
+use crate::shared::shared;
 use crate::{HeaderExtractor, HeaderInjector, TracedProducer, destination, error};
 use opentelemetry::trace::SpanContext;
 use rdkafka::client::ClientContext;
@@ -9,7 +10,7 @@ use rdkafka::message::ToBytes;
 use rdkafka::producer::future_producer::OwnedDeliveryResult;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::{AsyncRuntime, Timeout};
-use traced_envelope::{Destination, MessageSpan, Operation, Outcome};
+use traced_envelope::{MessageSpan, Operation, Outcome};
 
 /// A record of a batch, its headers as they were given, and whether the send span's own context is to be written to it.
 struct Entry<'a, K: ToBytes + ?Sized, P: ToBytes + ?Sized> {
@@ -100,7 +101,8 @@ where
         let transaction = self.transaction.around();
         let _parent = transaction.parent();
         linked.extend(transaction.linked().cloned());
-        let destination = self.telemetry().prepare("send", shared_destination(&entries));
+        let topic = shared(entries.iter().map(|entry| entry.record.topic));
+        let destination = self.telemetry().prepare("send", topic.map(destination::of_topic).unwrap_or_default());
         let span = self.telemetry().send_batch(Operation::new("send", &destination).batch(entries.len()), linked);
         for Entry { record, given, shares } in &mut entries {
             if *shares {
@@ -141,18 +143,5 @@ where
             }
         }
         linked
-    }
-}
-
-/// A value that all records share stands on the span, one that differs does not.
-fn shared_destination<K, P>(entries: &[Entry<'_, K, P>]) -> Destination
-where
-    K: ToBytes + ?Sized,
-    P: ToBytes + ?Sized,
-{
-    let mut topics = entries.iter().map(|entry| entry.record.topic);
-    match topics.next() {
-        Some(first) if topics.all(|topic| topic == first) => destination::of_topic(first),
-        _ => Destination::default(),
     }
 }

@@ -1,17 +1,20 @@
 //! Processing many messages in one span.
 
+use crate::shared::shared;
 use crate::source::Source;
 use crate::{HeaderExtractor, NativeMessage, TracedConsumer, TracedMessage};
 use opentelemetry::propagation::Extractor;
 use std::fmt::Display;
 use std::future::Future;
-use traced_envelope::semconv::{DESTINATION_NAME, DESTINATION_PARTITION, KAFKA_OFFSET, KAFKA_TOMBSTONE};
+use traced_envelope::semconv::{
+    DESTINATION_NAME, DESTINATION_PARTITION, KAFKA_MESSAGE_KEY, KAFKA_OFFSET, KAFKA_TOMBSTONE,
+};
 use traced_envelope::{Destination, Fact, MessageHeaders, MessageSpan, Operation};
 
 impl<T> TracedConsumer<T> {
     /// Runs the handler with many messages inside one span, which links each one's creation context (each once, at most 128) and
-    /// carries no single message's baggage. What differs between the messages stands on their links: the offset always, partition and
-    /// topic where they are not the same for all.
+    /// carries no single message's baggage. What differs between the messages stands on their links: the offset always, partition,
+    /// topic, and the key if it is asked for, where they are not the same for all.
     ///
     /// ```no_run
     /// use rdkafka::consumer::{CommitMode, StreamConsumer};
@@ -77,7 +80,8 @@ impl Source {
             Some(topic) => self.destination(topic),
             None => self.telemetry.prepare("process", Destination::default()),
         };
-        let mut operation = Operation::new("process", &destination).batch(messages.len());
+        let key = shared(messages.iter().map(|message| message.key()));
+        let mut operation = Operation::new("process", &destination).batch(messages.len()).message_key(key.flatten());
         if let Some(partition) = partition {
             operation = operation.partition(partition);
         }
@@ -88,12 +92,17 @@ impl Source {
             .collect();
         let messages = messages.iter().zip(&facts).map(|(message, (headers, number))| {
             let headers = headers.as_ref().map_or(&none as &dyn Extractor, |headers| headers);
-            let mut own = Vec::with_capacity(4);
+            let mut own = Vec::with_capacity(5);
             if topic.is_none() {
                 own.push((DESTINATION_NAME, Fact::Text(message.topic())));
             }
             if partition.is_none() {
                 own.push((DESTINATION_PARTITION, Fact::Text(number)));
+            }
+            if key.is_none()
+                && let Some(key) = self.telemetry.shown_key(message.key())
+            {
+                own.push((KAFKA_MESSAGE_KEY, Fact::Text(key)));
             }
             own.push((KAFKA_OFFSET, Fact::Number(message.offset())));
             if message.payload().is_none() {
@@ -103,10 +112,4 @@ impl Source {
         });
         self.telemetry.process_batch(operation, messages)
     }
-}
-
-/// The value that all have in common.
-fn shared<V: PartialEq>(mut values: impl Iterator<Item = V>) -> Option<V> {
-    let first = values.next()?;
-    values.all(|value| value == first).then_some(first)
 }

@@ -2,6 +2,7 @@
 
 use crate::TracedConsumer;
 use crate::error;
+use crate::shared::shared;
 use crate::source::Source;
 use opentelemetry::trace::SpanContext;
 use rdkafka::consumer::{CommitMode, Consumer, ConsumerContext};
@@ -52,9 +53,8 @@ impl<T> TracedConsumer<T> {
             return native();
         }
         let elements = offsets.elements();
-        let one_topic = elements.first().filter(|first| elements.iter().all(|other| other.topic() == first.topic()));
-        let destination =
-            one_topic.map_or_else(|| self.source.nowhere(), |first| self.source.destination(first.topic()));
+        let topic = shared(elements.iter().map(|element| element.topic()));
+        let destination = topic.map_or_else(|| self.source.nowhere(), |topic| self.source.destination(topic));
         let mut operation = Operation::new("commit", &destination);
         if let [only] = elements.as_slice() {
             operation = operation.partition(only.partition());

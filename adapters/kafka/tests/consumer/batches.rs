@@ -1,9 +1,9 @@
 //! Many messages, one span.
 
 use crate::cluster::{Cluster, TOPIC, within};
-use opentelemetry::Context;
 use opentelemetry::baggage::BaggageExt;
-use opentelemetry::trace::SpanKind;
+use opentelemetry::trace::{Link, SpanKind};
+use opentelemetry::{Context, Value};
 use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, StreamConsumer};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -67,6 +67,36 @@ async fn what_all_have_in_common_stands_on_the_span_and_each_context_is_linked_o
     let span = cluster.capture.span("process orders");
     assert_eq!(span.attribute("messaging.destination.partition.id"), Some(&"0".into()));
     assert_eq!((span.links().len(), span.is_error()), (1, true));
+}
+
+/// The keys, whether they are asked for, what stands on the span, what on the links.
+#[tokio::test]
+async fn keys_that_are_asked_for_stand_on_the_span_where_all_are_the_same_and_else_on_the_links() {
+    const KEY: &str = "messaging.kafka.message.key";
+    for (keys, asked, on_span, on_links) in [
+        (["42", "43"], true, None, [Some("42"), Some("43")]),
+        (["42", "42"], true, Some("42"), [None, None]),
+        (["42", "43"], false, None, [None, None]),
+        (["42", "42"], false, None, [None, None]),
+    ] {
+        let cluster = Cluster::new();
+        for key in keys {
+            cluster.send_keyed(TOPIC, 0, key, Some(cluster.traced_headers())).await;
+        }
+        let settings = cluster.capture.settings("warehouse").message_keys(asked);
+        let consumer = TracedConsumer::with_settings(cluster.assigned::<StreamConsumer>(), &settings);
+        let messages = vec![within(consumer.recv()).await.unwrap(), within(consumer.recv()).await.unwrap()];
+        consumer.process_batch(messages, async |_| Ok::<_, std::fmt::Error>(())).await.unwrap();
+        let span = cluster.capture.span("process orders");
+        let text = |value: &Value| value.as_str().into_owned();
+        assert_eq!(span.attribute(KEY).map(text), on_span.map(str::to_owned), "{keys:?} {asked}");
+        let of_link = |link: &Link| {
+            let key = link.attributes.iter().find(|own| own.key.as_str() == KEY);
+            key.map(|own| text(&own.value))
+        };
+        let links: Vec<_> = span.links().iter().map(of_link).collect();
+        assert_eq!(links, on_links.map(|key| key.map(str::to_owned)), "{keys:?} {asked}");
+    }
 }
 
 #[tokio::test]

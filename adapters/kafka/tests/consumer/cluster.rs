@@ -82,7 +82,11 @@ impl Cluster {
     }
 
     pub(crate) async fn send_to(&self, topic: &str, partition: i32, headers: Option<OwnedHeaders>) {
-        let mut record = FutureRecord::to(topic).partition(partition).key("42").payload(b"{}");
+        self.send_keyed(topic, partition, "42", headers).await;
+    }
+
+    pub(crate) async fn send_keyed(&self, topic: &str, partition: i32, key: &str, headers: Option<OwnedHeaders>) {
+        let mut record = FutureRecord::to(topic).partition(partition).key(key).payload(b"{}");
         record.headers = headers;
         within(self.producer.send(record, Duration::ZERO)).await.unwrap();
     }

@@ -10,6 +10,7 @@ mod bad_headers;
 mod batches;
 mod cluster;
 mod endings;
+mod metrics;
 mod process;
 mod raw_headers;
 mod rebalance;

@@ -6,5 +6,6 @@ mod cluster;
 mod contexts;
 mod endings;
 mod failures;
+mod metrics;
 mod sending;
 mod transactions;
