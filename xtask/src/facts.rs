@@ -17,7 +17,12 @@ pub(crate) struct Facts {
     pub(crate) root: bool,
     /// A Python that can make a virtual environment.
     pub(crate) python: bool,
+    /// The packages of what librdkafka is built with and is not there; whoever has Rust has a C compiler already.
+    pub(crate) build: Vec<&'static str>,
 }
+
+/// Programs of which one will do, and the package in Debian and Ubuntu.
+const BUILD: [(&[&str], &str); 2] = [(&["make"], "make"), (&["c++", "g++"], "g++")];
 
 /// What was found for one kind of broker.
 #[derive(Clone, Debug)]
@@ -45,8 +50,14 @@ impl Facts {
             // A process's own directory belongs to its effective user; where there is no /proc, there is no apt-get.
             root: std::fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0),
             python: python_makes_environments(),
+            build: missing_to_build(environment),
         }
     }
+}
+
+fn missing_to_build(environment: &Environment) -> Vec<&'static str> {
+    let missing = BUILD.iter().filter(|(programs, _)| find_program(programs, environment).is_none());
+    missing.map(|(_, package)| *package).collect()
 }
 
 impl BrokerFacts {

@@ -15,7 +15,7 @@ pub(crate) const PYTHON: &[&str] = &["python3-venv"];
 pub(crate) struct Plan {
     /// How each kind is had.
     pub(crate) ways: Vec<(&'static str, Way)>,
-    /// The packages without which there is no broker, of all kinds.
+    /// The packages without which there is no broker, of all kinds, or no client.
     pub(crate) servers: Vec<&'static str>,
     /// Python's packages, without which some tests say that they did not run.
     pub(crate) python: &'static [&'static str],
@@ -57,6 +57,11 @@ pub(crate) fn plan(task: Task, forced: Option<Way>, facts: &Facts) -> Result<Pla
                 remedies.push(format!("set {} to the address of a {name}", broker.kind.url_variable));
             }
         }
+    }
+    // Elsewhere the build itself says what it lacks.
+    if facts.apt && !facts.build.is_empty() {
+        plan.servers.extend(&facts.build);
+        lacks.push(format!("there is no {} to build librdkafka with", facts.build.join(" and no ")));
     }
     if !lacks.is_empty() {
         let (lacks, packages) = (lacks.join("; "), plan.servers.join(" "));
@@ -156,7 +161,7 @@ mod tests {
     fn bare(change: impl Fn(&mut BrokerFacts)) -> Facts {
         let mut brokers: Vec<_> = KINDS.into_iter().map(nothing).collect();
         brokers.iter_mut().for_each(change);
-        Facts { brokers, apt: true, root: true, python: false }
+        Facts { brokers, apt: true, root: true, python: false, build: Vec::new() }
     }
 
     fn test(forced: Option<Way>, facts: &Facts) -> Result<Plan, String> {
@@ -175,6 +180,21 @@ mod tests {
         let facts = Facts { brokers: vec![nothing(&RABBITMQ)], ..bare(|_| ()) };
         let plan = plan(Task::Demo, None, &facts).expect("a plan");
         assert_eq!((plan.servers, plan.python.is_empty()), (vec!["rabbitmq-server"], true));
+    }
+
+    #[test]
+    fn what_the_clients_are_built_with_is_installed_too_and_elsewhere_left_to_the_build() {
+        let there = || bare(|broker| broker.container = Ok("a container".to_owned()));
+        let facts = Facts { build: vec!["make", "g++"], python: true, ..there() };
+        let plan = test(None, &facts).expect("a plan");
+        assert_eq!((plan.common_way(), plan.servers), (Some(Way::Docker), vec!["make", "g++"]));
+        let why = test(None, &Facts { root: false, build: vec!["make", "g++"], ..there() }).expect_err("no plan");
+        assert!(
+            why.contains("no make and no g++") && why.contains("install --no-install-recommends make g++`"),
+            "{why}"
+        );
+        let plan = test(None, &Facts { apt: false, build: vec!["g++"], ..there() }).expect("a plan");
+        assert!(plan.servers.is_empty());
     }
 
     #[test]

@@ -66,7 +66,9 @@
 //! - rdkafka panics where a program iterates over headers one of which has a name that is not UTF-8. This crate never does, and
 //!   [`HeaderExtractor`] reads such a record; a loop of your own over [`Message::headers`](rdkafka::Message::headers) still panics.
 //! - Two different valid contexts on one message are none: its span starts a trace, and `traced.context.missing` counts it as
-//!   `conflicting`.
+//!   `conflicting`. Python's instrumentation of confluent-kafka appends, and so makes two where a message is sent on with its headers. Its
+//!   consumer links the sender and starts a trace of its own, unless the application extracts the context.
+//! - The partition is on the spans, not on the metrics.
 //! - rdkafka hides the brokers' addresses, the consumer group and the client's id: [`Settings::server`], [`Settings::consumer_group`] and
 //!   [`Settings::client_id`] add them.
 //! - Kafka counts no deliveries: a message that is read again after a crash looks like a first attempt. Only what is sent on by
