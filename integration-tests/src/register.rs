@@ -5,8 +5,8 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// For a case and all its waits, a broker's restart among them: a test that fails is better than one that hangs.
-const LIMIT: Duration = Duration::from_secs(300);
+/// For a case and all its waits, among them a first download of a broker: a test that fails is better than one that hangs.
+const LIMIT: Duration = Duration::from_secs(900);
 
 /// For the tasks that a case has left behind.
 const SHUTDOWN: Duration = Duration::from_secs(10);
