@@ -61,6 +61,12 @@ impl Events {
         }
     }
 
+    fn drain(&mut self, happens: &mut mpsc::UnboundedReceiver<Event>) {
+        while let Ok(event) = happens.try_recv() {
+            self.note(event);
+        }
+    }
+
     async fn until(
         &mut self,
         happens: &mut mpsc::UnboundedReceiver<Event>,
@@ -105,8 +111,11 @@ async fn a_broker_killed_under_load_loses_nothing_that_it_acknowledged_and_leave
     let busy = |so_far: &Events| so_far.acknowledged >= MESSAGES && so_far.handled >= MESSAGES / 2;
     patiently("load", so_far.until(&mut happens, busy)).await??;
     cluster.broker.kill().await?;
+    so_far.drain(&mut happens);
+    let before = so_far.refused;
     // Some give up, which is an error on their spans; the others still wait, and so do their spans.
-    patiently("a refusal", so_far.until(&mut happens, |so_far| so_far.refused > 0)).await??;
+    let given_up = |so_far: &Events| so_far.refused >= before + PUBLISHERS;
+    patiently("refusals", so_far.until(&mut happens, given_up)).await??;
     assert!(cluster.open(&send) >= PUBLISHERS, "{:?}", cluster.capture.open_spans());
     patiently("the broker's start", cluster.broker.start_again()).await??;
     back.send_replace(true);
@@ -124,9 +133,7 @@ async fn a_broker_killed_under_load_loses_nothing_that_it_acknowledged_and_leave
     }
     stop.send_replace(());
     patiently("the worker's end", worker).await???;
-    while let Ok(event) = happens.try_recv() {
-        so_far.note(event);
-    }
+    so_far.drain(&mut happens);
     close(consumer).await?;
 
     cluster.capture.assert_no_open_spans();

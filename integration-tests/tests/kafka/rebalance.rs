@@ -71,6 +71,7 @@ async fn joined(strategy: &str, taken: usize) -> Result<()> {
     let count = patiently("a rebalance", async {
         loop {
             tokio::select! {
+                biased;
                 Some(count) = revocations.recv() => break count,
                 _ = first.recv() => {}
                 _ = second.recv() => again += 1,
