@@ -64,6 +64,21 @@ async fn bad_headers_cost_no_message() {
     }
 }
 
+/// What clients that append make of a context that is on the record already.
+#[tokio::test]
+async fn a_context_that_was_appended_once_more_is_one_and_its_states_members_are_there_once() {
+    let cluster = Cluster::new();
+    let context: [(&[u8], Option<&[u8]>); 2] =
+        [(b"traceparent", Some(PARENT.as_bytes())), (b"tracestate", Some(b"acme=1,rojo=2"))];
+    cluster.send(Some(raw_headers::list(&[context, context].concat()))).await;
+    let settings = cluster.capture.settings("warehouse");
+    let consumer = TracedConsumer::with_settings(cluster.assigned::<StreamConsumer>(), &settings);
+    within(consumer.recv()).await.unwrap().process(async |_| Ok::<_, std::fmt::Error>(())).await.unwrap();
+    let span = cluster.capture.span("process orders");
+    assert_eq!(span.parent_id().map(|id| id.to_string()).as_deref(), Some("00f067aa0ba902b7"));
+    assert_eq!(span.trace_state().header(), "acme=1,rojo=2");
+}
+
 #[tokio::test]
 async fn headers_of_a_mebibyte_are_survived() {
     let large = vec![b'a'; 1024 * 1024];
