@@ -2,16 +2,25 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod body;
 mod consumer;
 mod destination;
 mod error;
 mod producer;
+#[cfg(feature = "tokio")]
+mod publish;
+mod publish_blocking;
+mod publisher;
 mod source;
+#[cfg(feature = "tokio")]
+mod traced_destination;
 
 pub use consumer::TracedConsumer;
 pub use opentelemetry;
 pub use producer::TracedProducer;
 pub use redis;
+#[cfg(feature = "tokio")]
+pub use traced_destination::TracedDestination;
 pub use traced_envelope as envelope;
 pub use traced_envelope::{AcceptedForms, CloudEvents, Envelope, Form, Outcome, Relation, Settings};
 

@@ -1,29 +1,71 @@
 //! Publishing with a span for each message.
 
-use crate::{destination, error};
-use redis::aio::ConnectionLike;
-use redis::{Cmd, RedisResult};
-use traced_envelope::{Form, MessageHeaders, MessageSpan, Operation, PreparedDestination, Settings, Status, Telemetry};
+use crate::publisher::Publisher;
+use std::fmt;
+use traced_envelope::{Form, Pattern, Settings, Status};
 
 /// A connection that publishes with a span for each message, whose context travels in an envelope around the payload.
-#[derive(Clone, Debug)]
+///
+/// The connection is any of redis': asynchronous ones ([multiplexed](redis::aio::MultiplexedConnection), the connection manager, those
+/// of a cluster) have the methods with the commands' names, synchronous ones those that end in `_blocking`.
+///
+/// The form of byte payloads is said here and never guessed: subscribers that cannot read it would be handed envelopes. Upgrade them
+/// first; until then their channels take [`Form::Bare`], see [`form_for`](Self::form_for).
+///
+/// ```no_run
+/// use redis::aio::MultiplexedConnection;
+/// use traced_redis::{Form, TracedProducer};
+///
+/// # async fn example(connection: MultiplexedConnection) -> redis::RedisResult<()> {
+/// let mut producer = TracedProducer::new(connection, Form::Binary);
+/// let receivers = producer.publish("orders", b"{}").await?; // was: connection.publish("orders", b"{}")
+/// assert_eq!(receivers, 1);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
 pub struct TracedProducer<C> {
-    connection: C,
-    form: Form,
-    telemetry: Telemetry,
+    pub(crate) connection: C,
+    pub(crate) publisher: Publisher,
 }
 
 impl<C> TracedProducer<C> {
-    /// Publishes over this connection, with the process-wide providers and propagator.
+    /// Publishes over this connection, byte payloads in this form, with the process-wide providers and propagator.
     #[must_use]
     pub fn new(connection: C, form: Form) -> Self {
         Self::with_settings(connection, form, &Settings::default())
     }
 
-    /// Publishes over this connection, with settings of its own.
+    /// Publishes over this connection, byte payloads in this form, with settings of its own. redis hides the server's address:
+    /// [`Settings::server`] adds it to the spans.
+    ///
+    /// ```no_run
+    /// use traced_redis::{Form, Settings, TracedProducer};
+    ///
+    /// # fn example(client: redis::Client) {
+    /// let settings = Settings::default().server("redis.internal", 6379);
+    /// let producer = TracedProducer::with_settings(client, Form::Binary, &settings);
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_settings(connection: C, form: Form, settings: &Settings) -> Self {
-        Self { connection, form, telemetry: crate::telemetry(settings) }
+        Self { connection, publisher: Publisher::new(form, crate::telemetry(settings)) }
+    }
+
+    /// Channels with a form of their own, by name or pattern: `*` stands for any run of characters. Of several that fit the first one
+    /// counts; a channel that none fits has the producer's form.
+    ///
+    /// ```no_run
+    /// use traced_redis::{Form, TracedProducer};
+    ///
+    /// # fn example(connection: redis::Connection) -> redis::RedisResult<()> {
+    /// let mut producer = TracedProducer::new(connection, Form::Binary).form_for("legacy.*", Form::Bare);
+    /// producer.publish_blocking("legacy.orders", b"as it is")?; // a span, but no envelope
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn form_for(mut self, channel: impl Into<String>, form: Form) -> Self {
+        self.publisher.form_for(Pattern::new(channel), form);
+        self
     }
 
     /// The connection.
@@ -32,7 +74,16 @@ impl<C> TracedProducer<C> {
         &self.connection
     }
 
-    /// The connection, for other commands.
+    /// The connection, for all other commands: they make no spans.
+    ///
+    /// ```no_run
+    /// use redis::{AsyncCommands, aio::MultiplexedConnection};
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # async fn example(mut producer: TracedProducer<MultiplexedConnection>) -> redis::RedisResult<()> {
+    /// let left: usize = producer.get_mut().decr("stock", 1).await?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get_mut(&mut self) -> &mut C {
         &mut self.connection
@@ -47,31 +98,13 @@ impl<C> TracedProducer<C> {
     /// Whether spans are made, or no SDK was seen so far.
     #[must_use]
     pub fn status(&self) -> Status {
-        self.telemetry.status()
-    }
-
-    pub(crate) fn prepared(&self, operation: &'static str, channel: &str) -> PreparedDestination {
-        self.telemetry.prepared(operation, &[channel], |_| destination::of_channel(channel))
-    }
-
-    /// Starts the span and puts its context around the payload.
-    fn send(&self, channel: &[u8], payload: &[u8]) -> (MessageSpan, Cmd) {
-        let destination = self.prepared("publish", &String::from_utf8_lossy(channel));
-        let mut headers = MessageHeaders::new();
-        let operation = Operation::new("publish", &destination).body_size(payload.len());
-        let span = self.telemetry.send(operation, &mut headers);
-        (span, Cmd::publish(channel, &*self.form.encode(&headers, payload)))
+        self.publisher.telemetry.status()
     }
 }
 
-impl<C: ConnectionLike> TracedProducer<C> {
-    /// `PUBLISH`, inside a span `publish {channel}`: how many subscriptions got the message.
-    ///
-    /// # Errors
-    ///
-    /// redis' own, unchanged; the span has it as status and `error.type`.
-    pub async fn publish(&mut self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> RedisResult<usize> {
-        let (span, command) = self.send(channel.as_ref(), payload.as_ref());
-        span.run_with(command.query_async(&mut self.connection), error::of_result).await
+impl<C> fmt::Debug for TracedProducer<C> {
+    /// Most of redis' connections have nothing to show.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("TracedProducer").field("publisher", &self.publisher).finish_non_exhaustive()
     }
 }
