@@ -17,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! Not in it: clients, queues, messages. A new broker is one folder beside `rabbitmq`: its facts ([`Kind`]), its container,
-//! its commands, and a type with its address; then it is named in [`KINDS`]. The other files know no broker by name.
+//! Not in it: clients, queues, messages. A new broker is one folder beside `rabbitmq`: its facts ([`Kind`]), and how it is
+//! started: its container, its commands, its URL; then it is named in [`KINDS`]. The other files know no broker by name.
 #![forbid(unsafe_code)]
 
 mod choice;
@@ -31,6 +31,8 @@ mod place;
 mod program;
 mod rabbitmq;
 
+#[cfg(feature = "servers")]
+mod broker;
 #[cfg(feature = "servers")]
 mod container;
 #[cfg(feature = "servers")]
@@ -50,6 +52,8 @@ mod shared;
 #[cfg(feature = "servers")]
 mod watchdog;
 
+#[cfg(feature = "servers")]
+pub use broker::Broker;
 pub use choice::{Choice, Way, choose};
 pub use engine::Engine;
 pub use environment::Environment;

@@ -13,8 +13,10 @@ use crate::{Environment, Kind};
 
 /// How a kind of broker is started.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Recipe {
+pub struct Recipe {
     pub(crate) kind: Kind,
+    /// The URL of what is started at `host:port`.
+    pub(crate) url: fn(&str) -> String,
     /// Completes the container; the second argument is the port on the host, known before the start and the same after a restart.
     pub(crate) container: fn(GenericImage, u16) -> ContainerRequest<GenericImage>,
     /// A script for a shell in the container, run once it is known under which host and port clients reach it; not at a later

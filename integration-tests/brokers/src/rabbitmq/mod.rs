@@ -1,11 +1,11 @@
-//! RabbitMQ: the facts here, the server in `server.rs`.
+//! RabbitMQ: the facts here, how it is started in `recipe.rs`.
 
 use crate::{Kind, Program, place::split_place};
 
 #[cfg(feature = "servers")]
-mod server;
+mod recipe;
 #[cfg(feature = "servers")]
-pub use server::RabbitMq;
+pub use recipe::RabbitMq;
 
 /// RabbitMQ, with AMQP 0-9-1.
 pub const RABBITMQ: Kind = Kind {
