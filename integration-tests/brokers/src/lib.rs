@@ -30,6 +30,7 @@ mod kind;
 mod place;
 mod program;
 mod rabbitmq;
+mod redis;
 
 #[cfg(feature = "servers")]
 mod broker;
@@ -65,6 +66,9 @@ pub use program::find_program;
 pub use rabbitmq::RABBITMQ;
 #[cfg(feature = "servers")]
 pub use rabbitmq::RabbitMq;
+pub use redis::{REDIS, REDIS_CLUSTER};
+#[cfg(feature = "servers")]
+pub use redis::{Redis, RedisCluster};
 
 /// Every kind of broker that there is here: what the tests need.
-pub const KINDS: [&Kind; 2] = [&RABBITMQ, &KAFKA];
+pub const KINDS: [&Kind; 4] = [&RABBITMQ, &KAFKA, &REDIS, &REDIS_CLUSTER];

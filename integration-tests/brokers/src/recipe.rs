@@ -15,6 +15,8 @@ use crate::{Environment, Kind};
 #[derive(Clone, Copy, Debug)]
 pub struct Recipe {
     pub(crate) kind: Kind,
+    /// How many ports in a row it takes: what follows is told the first one, which clients connect to.
+    pub(crate) ports: u16,
     /// The URL of what is started at `host:port`.
     pub(crate) url: fn(&str) -> String,
     /// Completes the container; the second argument is the port on the host, known before the start and the same after a restart.
@@ -34,7 +36,7 @@ pub(crate) struct Place<'a> {
     pub(crate) program: &'a Path,
     /// Empty, its own, and removed afterwards.
     pub(crate) directory: &'a Path,
-    /// On loopback.
+    /// On loopback, the first of [`Recipe::ports`].
     pub(crate) port: u16,
     pub(crate) environment: &'a Environment,
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    Choice, Environment, Kind, Way, choose, container::Container, local::Local, port::free_port, ready, recipe::Recipe,
+    Choice, Environment, Kind, Way, choose, container::Container, local::Local, port::free_ports, ready, recipe::Recipe,
 };
 
 /// A handle on a server; the last one to be dropped ends it and removes what it left.
@@ -48,7 +48,7 @@ impl Server {
                 (url, None, format!("{name} at {printed}"), Origin::Given)
             }
             Choice::Docker { image } => {
-                let port = free_port()?;
+                let port = free_ports(recipe.ports)?;
                 let container = Container::start(recipe, &image, port)
                     .with_context(|| format!("{name} does not start from image {image}"))?;
                 let id: String = container.id().unwrap_or_default().chars().take(12).collect();
@@ -58,7 +58,7 @@ impl Server {
                 ((recipe.url)(&place), Some(place), description, Origin::Container(Box::new(container)))
             }
             Choice::Local { program, note } => {
-                let port = free_port()?;
+                let port = free_ports(recipe.ports)?;
                 let local = Local::start(recipe, &program, port, environment)
                     .with_context(|| format!("{name} does not start from {}", program.display()))?;
                 let id = local.id().unwrap_or_default();

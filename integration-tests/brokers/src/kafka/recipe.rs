@@ -35,6 +35,7 @@ pub struct OfKafka;
 impl Served for OfKafka {
     const RECIPE: Recipe = Recipe {
         kind: KAFKA,
+        ports: 1,
         url: str::to_owned,
         container,
         once_addressed: Some(prepare_container),

@@ -29,6 +29,7 @@ pub struct OfRabbitMq;
 impl Served for OfRabbitMq {
     const RECIPE: Recipe = Recipe {
         kind: RABBITMQ,
+        ports: 1,
         url: |place| format!("amqp://{USER}:{PASSWORD}@{place}/%2f"),
         container,
         once_addressed: None,
