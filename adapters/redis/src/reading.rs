@@ -179,7 +179,7 @@ mod tests {
     fn packed(command: &Cmd) -> String {
         let arguments = command.args_iter().map(|argument| match argument {
             redis::Arg::Simple(bytes) => String::from_utf8_lossy(bytes).into_owned(),
-            redis::Arg::Cursor => unreachable!("no cursors"),
+            _ => unreachable!("no cursors"),
         });
         arguments.collect::<Vec<_>>().join(" ")
     }
