@@ -2,7 +2,7 @@
 
 use crate::publisher::Publisher;
 use crate::{HeaderExtractor, HeaderInjector, error};
-use redis::{Cmd, RedisResult, ToRedisArgs, cmd};
+use redis::{Arg, Cmd, RedisResult, ToRedisArgs, cmd};
 use traced_envelope::semconv::MESSAGE_ID;
 use traced_envelope::{Existing, MessageHeaders, MessageSpan, Operation, PreparedDestination};
 
@@ -46,6 +46,16 @@ impl Addition {
         &self.stream
     }
 
+    /// Whether a context can be written.
+    pub(crate) fn takes_context(&self) -> bool {
+        matches!(self.fields, Fields::Pairs(_)) && !self.by_content
+    }
+
+    /// Which argument of the command is the first of the fields.
+    pub(crate) fn first_field(&self) -> usize {
+        self.head.args_iter().len()
+    }
+
     /// What was found among the fields.
     pub(crate) fn existing(&self, publisher: &Publisher) -> Existing {
         match &self.fields {
@@ -72,13 +82,6 @@ impl Addition {
         match &mut self.fields {
             Fields::Pairs(fields) if !self.by_content => start(operation, &mut HeaderInjector(fields)),
             _ => start(operation.keep_existing(), &mut MessageHeaders::new()),
-        }
-    }
-
-    /// Writes the context of a span that was started before.
-    pub(crate) fn inject(&mut self, span: &MessageSpan) {
-        if let (Fields::Pairs(fields), false) = (&mut self.fields, self.by_content) {
-            span.inject(&mut HeaderInjector(fields));
         }
     }
 
@@ -116,6 +119,25 @@ impl Publisher {
     }
 }
 
+/// The command that adds an entry, with the context of a span among its fields; `None` if another command stands in its place.
+pub(crate) fn with_context(given: &Cmd, first_field: usize, span: &MessageSpan) -> Option<Cmd> {
+    let mut arguments = given.args_iter().map_while(|argument| match argument {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    });
+    let mut head = Cmd::new();
+    arguments.by_ref().take(first_field).for_each(|argument| _ = head.arg(argument));
+    let is_ours = matches!(head.args_iter().next(), Some(Arg::Simple(b"XADD")));
+    match Fields::new(arguments.map(<[u8]>::to_vec).collect()) {
+        Fields::Pairs(mut fields) if is_ours => {
+            span.inject(&mut HeaderInjector(&mut fields));
+            head.arg(fields);
+            Some(head)
+        }
+        _ => None,
+    }
+}
+
 /// Ends the span of an entry that Redis has answered. Without an id nothing was added, which `NOMKSTREAM` asked for.
 pub(crate) fn added(span: MessageSpan, result: &RedisResult<Option<String>>) {
     if let Ok(Some(id)) = result {
@@ -141,7 +163,7 @@ mod tests {
 
     #[test]
     fn without_a_context_the_command_is_redis_own_to_the_byte() {
-        let publisher = publisher(&Settings::default().propagation(Propagation::Extract));
+        let publisher = publisher(&Settings::default().propagation(Propagation::ExtractOnly));
         let fields = [("b", &b"1"[..]), ("\u{e4}", b"\xff\0"), ("b", b""), ("", b"2")];
         let trim = StreamTrimStrategy::maxlen(StreamTrimmingMode::Approx, 7);
         let options = StreamAddOptions::default().nomkstream().trim(trim);

@@ -106,6 +106,7 @@ mod message_stream;
 mod open_entry;
 mod open_message;
 mod pipeline;
+mod pipeline_xadd;
 mod producer;
 #[cfg(feature = "tokio")]
 mod publish;
