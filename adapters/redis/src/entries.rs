@@ -120,3 +120,133 @@ fn plain(value: Value) -> Value {
 fn unexpected() -> RedisError {
     RedisError::from((ErrorKind::UnexpectedReturnType, "the reply has no entries of a stream"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Value {
+        Value::BulkString(text.into())
+    }
+
+    fn array<const N: usize>(values: [Value; N]) -> Value {
+        Value::Array(values.into())
+    }
+
+    /// Streams, ids and numbers of fields.
+    fn shape(reply: Value) -> Option<Vec<(String, String, usize, Option<u32>)>> {
+        let entries = of_read(reply, |_| Delivery::default()).unwrap()?;
+        let shape = |entry: &Entry| {
+            let stream = String::from_utf8_lossy(entry.stream()).into_owned();
+            (stream, entry.id().to_owned(), entry.fields().len(), entry.deliveries())
+        };
+        Some(entries.iter().map(shape).collect())
+    }
+
+    #[test]
+    fn replies_of_every_protocol_and_release_are_read() {
+        let fields = || array([text("a"), text("1"), text("a"), text("2")]);
+        let entry = || array([text("1-0"), fields()]);
+        let one = |fields: usize, deliveries| Some(vec![("s".to_owned(), "1-0".to_owned(), fields, deliveries)]);
+        let of_stream = |entries| array([array([text("s"), entries])]);
+        for (case, reply, expected) in [
+            ("nothing in time", Value::Nil, None),
+            ("nothing at all", array([]), Some(Vec::new())),
+            ("RESP2", of_stream(array([entry()])), one(2, None)),
+            ("RESP3", Value::Map(vec![(text("s"), array([entry()]))]), one(2, None)),
+            ("nothing pending", of_stream(array([])), Some(Vec::new())),
+            (
+                "fields as a map",
+                of_stream(array([array([text("1-0"), Value::Map(vec![(text("a"), text("1"))])])])),
+                one(1, None),
+            ),
+            ("deleted", of_stream(array([array([text("1-0"), Value::Nil])])), one(0, None)),
+            ("deleted, as Redis 6 tells it", of_stream(array([Value::Nil, entry()])), one(2, None)),
+            ("a name without a value", of_stream(array([array([text("1-0"), array([text("a")])])])), one(1, None)),
+            ("ids alone", of_stream(array([text("1-0")])), one(0, None)),
+            (
+                "claimed, delivered twice before",
+                of_stream(array([array([text("1-0"), fields(), Value::Int(60_000), Value::Int(2)])])),
+                one(2, Some(3)),
+            ),
+            (
+                "new, in a read that claims",
+                of_stream(array([array([text("1-0"), fields(), Value::Int(0), Value::Int(0)])])),
+                one(2, Some(1)),
+            ),
+            (
+                "with attributes around",
+                Value::Attribute { data: Box::new(of_stream(array([entry()]))), attributes: Vec::new() },
+                one(2, None),
+            ),
+        ] {
+            assert_eq!(shape(reply), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_reply_of_another_shape_is_an_error_that_says_nothing_of_its_content() {
+        let secret = || text("secret");
+        for reply in [
+            Value::Okay,
+            Value::Int(1),
+            array([secret()]),
+            array([array([secret()])]),
+            array([array([secret(), secret()])]),
+            array([array([secret(), array([array([])])])]),
+            array([array([secret(), array([array([Value::Int(1), secret()])])])]),
+            array([array([secret(), array([array([secret(), Value::Int(1)])])])]),
+            array([array([secret(), array([array([Value::BulkString(vec![0xff]), array([])])])])]),
+            Value::Map(vec![(Value::Nil, array([]))]),
+        ] {
+            let error = of_read(reply.clone(), |_| Delivery::default()).expect_err("another shape");
+            assert!(!error.to_string().contains("secret"), "{reply:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_claimed_comes_with_what_is_gone() {
+        let (stream, delivery) = (Arc::from(&b"s"[..]), Delivery::default());
+        let entry = || array([text("2-0"), array([text("a"), text("1")])]);
+        for (case, reply, claimed, nil, deleted) in [
+            ("Redis 7", array([text("3-0"), array([entry()]), array([text("1-0")])]), 1, false, vec!["1-0"]),
+            ("Redis 6", array([text("3-0"), array([Value::Nil, entry()])]), 1, true, vec![]),
+            ("ids alone", array([text("3-0"), array([text("2-0"), Value::Nil]), array([])]), 1, true, vec![]),
+            ("none", array([text("3-0"), array([]), array([])]), 0, false, vec![]),
+        ] {
+            let (next, list, gone) = of_autoclaim(reply, &stream, &delivery).unwrap();
+            assert_eq!((next.as_str(), list.entries.len(), list.had_nil), ("3-0", claimed, nil), "{case}");
+            assert_eq!(gone, deleted, "{case}");
+        }
+        assert!(of_autoclaim(Value::Nil, &stream, &delivery).is_err());
+        assert!(of_autoclaim(array([]), &stream, &delivery).is_err());
+    }
+
+    /// Whatever nests in whatever: no reply makes a panic.
+    #[test]
+    fn random_replies_never_panic() {
+        fn value(state: &mut u64, depth: u32) -> Value {
+            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let choice = *state >> 60;
+            let mut list = |state: &mut u64| (0..choice % 5).map(|_| value(state, depth + 1)).collect::<Vec<_>>();
+            match choice {
+                0..=7 if depth < 6 => Value::Array(list(state)),
+                8 if depth < 6 => Value::Map(list(state).into_iter().map(|value| (value.clone(), value)).collect()),
+                9 => Value::Nil,
+                10 => Value::Int(-7),
+                11 => Value::BulkString(vec![0xff]),
+                12 => Value::SimpleString("1-0".to_owned()),
+                13 => Value::Okay,
+                _ => text("1-0"),
+            }
+        }
+        let stream = Arc::from(&b"s"[..]);
+        let mut state = 7;
+        for _ in 0..20_000 {
+            let reply = value(&mut state, 0);
+            of_read(reply.clone(), |_| Delivery::default()).ok();
+            of_list(reply.clone(), &stream, &Delivery::default()).ok();
+            of_autoclaim(reply, &stream, &Delivery::default()).ok();
+        }
+    }
+}

@@ -71,7 +71,8 @@ async fn options_and_maps_are_redis_own() -> Result<()> {
     let mut stream = Stream::new().await?;
     let mut producer = stream.producer().await?;
     let absent = unique("absent");
-    let nothing = producer.xadd_options(&absent, "*", &[("id", "1")], &StreamAddOptions::default().nomkstream()).await?;
+    let nothing =
+        producer.xadd_options(&absent, "*", &[("id", "1")], &StreamAddOptions::default().nomkstream()).await?;
     assert_eq!(nothing, None);
     let span = stream.server.capture.span(&format!("xadd {absent}"));
     assert!(!span.is_error() && span.attribute("messaging.message.id").is_none());
@@ -96,7 +97,10 @@ async fn an_error_is_the_servers_and_the_spans() -> Result<()> {
     let () = stream.plain.set(&text, "no stream").await?;
     let error = producer.xadd(&text, "*", &[("id", "1")]).await.expect_err("no stream");
     assert_eq!(error.code(), Some("WRONGTYPE"));
-    assert_eq!(attribute(&stream.server.capture.span(&format!("xadd {text}")), "error.type").as_deref(), Some("WRONGTYPE"));
+    assert_eq!(
+        attribute(&stream.server.capture.span(&format!("xadd {text}")), "error.type").as_deref(),
+        Some("WRONGTYPE")
+    );
 
     let none: [(&str, &str); 0] = [];
     let ours = producer.xadd(&stream.name, "*", &none).await.expect_err("no fields");

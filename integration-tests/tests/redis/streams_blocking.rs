@@ -105,8 +105,7 @@ async fn a_connection_without_a_limit_can_wait_in_one_piece() -> Result<()> {
     let waiting = soon(consumer.xread_options(&[&name], &[">"], &group("worker-1").block(700))).await??;
     assert!(waiting.is_empty());
     let keys = [name.clone()];
-    let reading =
-        tokio::spawn(async move { consumer.xread_options(&keys, &[">"], &group("worker-1").block(0)).await });
+    let reading = tokio::spawn(async move { consumer.xread_options(&keys, &[">"], &group("worker-1").block(0)).await });
     let _: String = stream.plain.xadd(&name, "*", &[("id", "42")]).await?;
     assert_eq!(soon(reading).await???.len(), 1);
     Ok(())

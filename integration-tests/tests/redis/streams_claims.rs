@@ -143,7 +143,8 @@ async fn an_error_is_the_servers() -> Result<()> {
     let options = StreamAutoClaimOptions::default();
     let error = consumer.xautoclaim_options(&stream.name, "nobody", "worker-1", 0, "0-0", options).await;
     assert_eq!(error.expect_err("no such group").code(), Some("NOGROUP"));
-    let settled = StreamConsumer::with_settings(stream.connection().await?, &stream.server.warehouse().settle_spans(true));
+    let settled =
+        StreamConsumer::with_settings(stream.connection().await?, &stream.server.warehouse().settle_spans(true));
     let mut settled = settled;
     settled.xack(&stream.name, GROUP, &["nonsense"]).await.expect_err("no id");
     let span = stream.server.capture.span(&format!("xack {}", stream.name));

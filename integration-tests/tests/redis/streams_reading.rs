@@ -125,12 +125,14 @@ async fn a_handlers_result_comes_back_unchanged_and_decides_status_and_acknowled
     let error = failing.process_and_settle(&mut acks, async |_| Err::<(), _>(anyhow!("out of stock"))).await;
     assert_eq!(error.expect_err("the handler's").to_string(), "out of stock");
     assert_eq!(stream.pending().await?, 1, "it stays pending");
-    let rows = next(&mut consumer, &name).await?.process_with(async |_| 0, |_| Outcome::error("nothing_stored", "no row"));
+    let rows =
+        next(&mut consumer, &name).await?.process_with(async |_| 0, |_| Outcome::error("nothing_stored", "no row"));
     assert_eq!(rows.await, 0);
     let error = next(&mut consumer, &name).await?.process_blocking(|_| Err::<(), _>(anyhow!("out of stock")));
     assert!(error.is_err());
     let panicking = next(&mut consumer, &name).await?;
-    let panicking = panicking.process_and_settle::<_, _, _, (), anyhow::Error>(&mut acks, async |_| panic!("on purpose"));
+    let panicking =
+        panicking.process_and_settle::<_, _, _, (), anyhow::Error>(&mut acks, async |_| panic!("on purpose"));
     assert!(AssertUnwindSafe(panicking).catch_unwind().await.is_err());
     let pending = next(&mut consumer, &name).await?.process_and_settle(&mut acks, async |_| {
         std::future::pending::<()>().await;

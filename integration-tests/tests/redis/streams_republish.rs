@@ -13,7 +13,8 @@ async fn after_several_hops_there_is_one_field_of_each_name_and_the_first_produc
     let (first, second, third) = (stream.name.clone(), unique("retry"), unique("dead"));
     let () = stream.plain.xgroup_create_mkstream(&second, GROUP, "0").await?;
     stream.producer().await?.xadd(&first, "*", &[("tenant", &b"acme"[..]), ("binary", b"\0\xff")]).await?;
-    let mut producer = TracedProducer::with_settings(stream.connection().await?, Form::Bare, &stream.server.warehouse());
+    let mut producer =
+        TracedProducer::with_settings(stream.connection().await?, Form::Bare, &stream.server.warehouse());
     let mut consumer = stream.consumer().await?;
     for (from, to) in [(&first, &second), (&second, &second)] {
         let entry = next(&mut consumer, from).await?;
