@@ -14,8 +14,8 @@ use crate::streams::{Stream, group};
 async fn redis_own_read_breaks_at_its_time_limit() -> Result<()> {
     let stream = Stream::new().await?;
     let mut connection = stream.connection().await?;
-    let options = group("worker-1").block(2000);
-    let read = connection.xread_options(&[&stream.name], &[">"], &options);
+    let (options, keys) = (group("worker-1").block(2000), [&stream.name]);
+    let read = connection.xread_options(&keys, &[">"], &options);
     let read: redis::RedisResult<Option<redis::streams::StreamReadReply>> = soon(read).await?;
     assert!(read.expect_err("too long for redis").is_timeout());
     Ok(())
