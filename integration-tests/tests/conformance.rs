@@ -9,3 +9,8 @@ mod kafka {
 mod rabbitmq {
     integration_tests::conformance!(integration_tests::RabbitMqTransport);
 }
+
+/// Redis streams, over redis.
+mod redis_streams {
+    integration_tests::conformance!(integration_tests::RedisStreamsTransport);
+}
