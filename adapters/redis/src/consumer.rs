@@ -128,7 +128,7 @@ impl<S> TracedConsumer<S> {
     /// connection.set_push_sender(sender);
     /// connection.subscribe_resp3("orders")?;
     /// let consumer = TracedConsumer::new(());
-    /// while connection.recv_push().is_ok() {
+    /// while connection.recv_response().is_ok() {
     ///     for message in receiver.try_iter().filter_map(|push| consumer.wrap_push(push)) {
     ///         message.process_blocking(|message| handle(message.payload()))?;
     ///     }

@@ -64,3 +64,23 @@ fn code(error: &RedisError) -> &'static str {
     ];
     KNOWN.into_iter().find(|known| error.code() == Some(*known)).unwrap_or("_OTHER")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn errors_have_names_of_low_cardinality() {
+        for (error, name) in [
+            (io::Error::from(io::ErrorKind::TimedOut).into(), "timeout"),
+            (io::Error::from(io::ErrorKind::BrokenPipe).into(), "io_error"),
+            ((ErrorKind::Client, "x").into(), "client_error"),
+            ((ErrorKind::UnexpectedReturnType, "x").into(), "unexpected_return_type"),
+            (redis::make_extension_error("NOAUTH".to_owned(), None), "NOAUTH"),
+            (redis::make_extension_error("order-7-failed".to_owned(), None), "_OTHER"),
+        ] {
+            assert_eq!(error_type(&error), name, "{error:?}");
+        }
+    }
+}
