@@ -33,17 +33,9 @@ use traced_envelope::{Settings, Status};
 pub struct TracedConsumer<S> {
     pub(crate) subscription: S,
     pub(crate) source: Arc<Source>,
-    /// What the subscription was last seen to be.
-    pub(crate) state: State,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum State {
-    Connected,
-    /// Its connection was lost, and may come again.
-    Lost,
-    /// Nothing will come any more, and the application knows.
-    Ended,
+    /// What an asynchronous subscription was last seen to be.
+    #[cfg(feature = "tokio")]
+    pub(crate) state: crate::message_stream::State,
 }
 
 impl<S> TracedConsumer<S> {
@@ -66,7 +58,12 @@ impl<S> TracedConsumer<S> {
     /// ```
     #[must_use]
     pub fn with_settings(subscription: S, settings: &Settings) -> Self {
-        Self { subscription, source: Arc::new(Source::new(settings)), state: State::Connected }
+        Self {
+            subscription,
+            source: Arc::new(Source::new(settings)),
+            #[cfg(feature = "tokio")]
+            state: crate::message_stream::State::Connected,
+        }
     }
 
     /// redis' subscription.

@@ -1,6 +1,5 @@
 //! The messages of an asynchronous subscription.
 
-use crate::consumer::State;
 use crate::subscription::Event;
 use crate::{Subscription, TracedConsumer, TracedMessage};
 use futures_core::Stream;
@@ -9,6 +8,16 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+
+/// What a subscription was last seen to be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    Connected,
+    /// Its connection was lost, and may come again.
+    Lost,
+    /// Nothing will come any more, and the application knows.
+    Ended,
+}
 
 impl<S: Subscription + Unpin> TracedConsumer<S> {
     /// The next message, or `None` when no more will come: the stream's `next`, without a trait to import.

@@ -7,7 +7,7 @@ use opentelemetry::trace::SpanContext;
 use redis::{Pipeline, RedisError};
 use serde_core::Serialize;
 use std::fmt;
-use traced_envelope::{Destination, MessageSpan, Operation, Outcome};
+use traced_envelope::{Destination, Form, MessageSpan, Operation, Outcome};
 
 /// A pipeline in which messages have create spans; [`TracedProducer::pipeline`](crate::TracedProducer::pipeline) hands it to a closure.
 ///
@@ -120,10 +120,9 @@ impl<'p> TracedPipeline<'p> {
         // A message that waits stands in the pipeline as it is: what it shares is known when all of them are.
         let started = if creates {
             let operation = target.operation("create", body);
-            self.publisher.start(&target, body, |headers| telemetry.create(operation, headers))
+            target.start(body, |headers| telemetry.create(operation, headers))
         } else {
-            let bare = Target { form: &traced_envelope::Form::Bare, ..target };
-            self.publisher.start(&bare, body, |_| MessageSpan::off())
+            Target { form: &Form::Bare, ..target }.start(body, |_| MessageSpan::off())
         };
         match started {
             Ok((span, native)) => {

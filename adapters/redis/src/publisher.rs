@@ -72,25 +72,7 @@ impl Publisher {
     /// The same for what was worked out before.
     pub(crate) fn send_to(&self, target: &Target<'_>, body: &impl Body) -> RedisResult<(MessageSpan, Cmd)> {
         let operation = target.operation(target.command.operation(), body);
-        self.start(target, body, |headers| self.telemetry.send(operation, headers))
-    }
-
-    /// Starts a span by `start`. Whether or not it writes a context, the form is the same: subscribers rely on it.
-    pub(crate) fn start(
-        &self,
-        target: &Target<'_>,
-        body: &impl Body,
-        start: impl FnOnce(&mut MessageHeaders) -> MessageSpan,
-    ) -> RedisResult<(MessageSpan, Cmd)> {
-        let mut headers = MessageHeaders::new();
-        let span = start(&mut headers);
-        match body.encode(target.form, &headers) {
-            Ok(payload) => Ok((span, target.command.to(target.channel, &payload))),
-            Err(error) => {
-                span.end(error::of_error(&error));
-                Err(error)
-            }
-        }
+        target.start(body, |headers| self.telemetry.send(operation, headers))
     }
 }
 
@@ -108,6 +90,23 @@ impl<'t> Target<'t> {
         match body.size() {
             Some(bytes) => operation.body_size(bytes),
             None => operation,
+        }
+    }
+
+    /// Starts a span by `start`. Whether or not it writes a context, the form is the same: subscribers rely on it.
+    pub(crate) fn start(
+        &self,
+        body: &impl Body,
+        start: impl FnOnce(&mut MessageHeaders) -> MessageSpan,
+    ) -> RedisResult<(MessageSpan, Cmd)> {
+        let mut headers = MessageHeaders::new();
+        let span = start(&mut headers);
+        match body.encode(self.form, &headers) {
+            Ok(payload) => Ok((span, self.command.to(self.channel, &payload))),
+            Err(error) => {
+                span.end(error::of_error(&error));
+                Err(error)
+            }
         }
     }
 }
