@@ -24,6 +24,7 @@ pub struct Destination {
     template: Option<String>,
     anonymous: bool,
     temporary: bool,
+    consumer_group: Option<String>,
     attributes: Vec<(Name, String)>,
 }
 
@@ -53,6 +54,23 @@ impl Destination {
     #[must_use]
     pub fn temporary(mut self, temporary: bool) -> Self {
         self.temporary = temporary;
+        self
+    }
+
+    /// The consumer group that reads here, where the client tells; that of [`Settings::consumer_group`] goes before it.
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("redis", &capture.settings("warehouse"));
+    /// let orders = telemetry.prepare("process", Destination::new("orders").consumer_group("inventory"));
+    /// drop(telemetry.process(Operation::new("process", &orders), &MessageHeaders::new()));
+    /// assert_eq!(capture.span("process orders").attribute("messaging.consumer.group.name"), Some(&"inventory".into()));
+    /// ```
+    #[must_use]
+    pub fn consumer_group(mut self, name: impl Into<String>) -> Self {
+        self.consumer_group = Some(name.into());
         self
     }
 
@@ -122,7 +140,8 @@ impl PreparedDestination {
         settings: &Settings,
         listed: bool,
     ) -> Self {
-        let Destination { name, template, anonymous, temporary, attributes } = destination;
+        let Destination { name, template, anonymous, temporary, consumer_group, attributes } = destination;
+        let group = settings.consumer_group.as_ref().or(consumer_group.as_ref()).filter(|group| !group.is_empty());
         let relation = settings.relations.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| *it);
         let given = settings.templates.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| it.clone());
         let template = given.or(template).filter(|template| !template.is_empty());
@@ -162,7 +181,7 @@ impl PreparedDestination {
         for (name, value) in attributes.into_iter().filter(|(_, value)| !value.is_empty()) {
             release.push(&mut all, &name, keep(value));
         }
-        push_client(&mut all, release, settings);
+        push_client(&mut all, release, settings, group);
         if let Some(id) = &settings.client_id {
             release.push(&mut all, &semconv::CLIENT_ID, keep(id.clone()));
         }
@@ -175,7 +194,7 @@ impl PreparedDestination {
             let key = if template.is_some() { &semconv::DESTINATION_TEMPLATE } else { &semconv::DESTINATION_NAME };
             release.push(&mut messages, key, label.clone());
         }
-        push_client(&mut messages, release, settings);
+        push_client(&mut messages, release, settings, group);
         Self(Arc::new(Prepared {
             operation,
             span_name,
@@ -264,12 +283,12 @@ fn name_of_span(operation: &str, label: &str) -> String {
     if label.is_empty() { operation.to_owned() } else { format!("{operation} {label}") }
 }
 
-fn push_client(attributes: &mut Vec<KeyValue>, release: SemConv, settings: &Settings) {
+fn push_client(attributes: &mut Vec<KeyValue>, release: SemConv, settings: &Settings, group: Option<&String>) {
     if let Some((address, port)) = &settings.server {
         release.push(attributes, &semconv::SERVER_ADDRESS, Arc::<str>::from(address.as_str()));
         release.push(attributes, &semconv::SERVER_PORT, i64::from(*port));
     }
-    if let Some(group) = &settings.consumer_group {
+    if let Some(group) = group {
         release.push(attributes, &semconv::CONSUMER_GROUP, Arc::<str>::from(group.as_str()));
     }
 }

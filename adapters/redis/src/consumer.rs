@@ -36,6 +36,8 @@ pub struct TracedConsumer<S> {
     /// What an asynchronous subscription was last seen to be.
     #[cfg(feature = "tokio")]
     pub(crate) state: crate::message_stream::State,
+    #[cfg(feature = "tokio")]
+    pub(crate) error_on_disconnect: bool,
 }
 
 impl<S> TracedConsumer<S> {
@@ -63,6 +65,8 @@ impl<S> TracedConsumer<S> {
             source: Arc::new(Source::new(settings)),
             #[cfg(feature = "tokio")]
             state: crate::message_stream::State::Connected,
+            #[cfg(feature = "tokio")]
+            error_on_disconnect: false,
         }
     }
 

@@ -11,3 +11,12 @@ pub(crate) fn of_channel(channel: &str) -> Destination {
 pub(crate) fn of_pattern(channel: &str, pattern: &str) -> Destination {
     Destination::new(channel).template(pattern)
 }
+
+/// A stream, and the group that reads it.
+pub(crate) fn of_stream(stream: &str, group: Option<&str>) -> Destination {
+    let destination = Destination::new(stream).anonymous(is_anonymous(stream));
+    match group {
+        Some(group) => destination.consumer_group(group),
+        None => destination,
+    }
+}

@@ -36,9 +36,10 @@ fn error_type(error: &RedisError) -> &'static str {
 
 /// The server's codes; others come from modules and scripts, and there may be any number of them.
 fn code(error: &RedisError) -> &'static str {
-    const KNOWN: [&str; 24] = [
+    const KNOWN: [&str; 26] = [
         "ASK",
         "BUSY",
+        "BUSYGROUP",
         "CLUSTERDOWN",
         "CROSSSLOT",
         "DENIED",
@@ -50,6 +51,7 @@ fn code(error: &RedisError) -> &'static str {
         "MOVED",
         "NOAUTH",
         "NOGOODSLAVE",
+        "NOGROUP",
         "NOPERM",
         "NOPROTO",
         "NOREPLICAS",

@@ -3,7 +3,7 @@
 //! Make a [`TracedProducer`] of the connection that publishes and a [`TracedConsumer`] of the subscription, and the handler's spans
 //! become children of the publisher's, also across processes and languages. Arguments and errors are redis', unchanged.
 //!
-//! Messages of pub/sub have no headers, so the context rides in an envelope around the payload. Which one is said where the producer is
+//! [Streams](#streams) have a page of their own below. Messages of pub/sub have no headers, so the context rides in an envelope around the payload. Which one is said where the producer is
 //! made, since subscribers have to read it: [upgrade them first](#how-to-introduce-it).
 //!
 //! ```no_run
@@ -40,6 +40,42 @@
 //! | [`TracedMessage::process`], [`process_blocking`](TracedMessage::process_blocking) | `process {channel}` or `process {pattern}`, CONSUMER | with the handler | when it returns, fails, panics or is dropped |
 //! | [`TracedMessage::start`] | the same | at once | when the message is [finished](OpenMessage::finish) or dropped |
 //! | [`TracedConsumer::process_batch`] | the same, with a link to each message | with the handler | as `process` |
+//!
+//! # Streams
+//!
+//! Entries have fields, and the context travels in fields of its own beside the application's: `traceparent`, `tracestate`, `baggage`. Whoever
+//! writes them, in any language, continues the trace. [`TracedProducer::xadd`] adds entries, a [`StreamConsumer`] reads them.
+//!
+//! ```no_run
+//! use redis::aio::MultiplexedConnection;
+//! use redis::streams::StreamReadOptions;
+//! use traced_redis::{Entry, Form, StreamConsumer, TracedProducer};
+//!
+//! # async fn reserve(_: &Entry) -> redis::RedisResult<()> { Ok(()) }
+//! # async fn example(connection: MultiplexedConnection, of_its_own: MultiplexedConnection) -> redis::RedisResult<()> {
+//! let mut producer = TracedProducer::new(connection, Form::Binary);
+//! let id = producer.xadd("orders", "*", &[("id", "42")]).await?; // was: connection.xadd("orders", "*", ..)
+//!
+//! let mut consumer = StreamConsumer::new(of_its_own);
+//! let options = StreamReadOptions::default().group("inventory", "worker-1").block(5000);
+//! for entry in consumer.xread_options(&["orders"], &[">"], &options).await? {
+//!     entry.process_and_settle(consumer.get_mut(), async |entry| reserve(&entry).await).await?; // `XACK` on `Ok`
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! | call | span | starts | ends |
+//! |---|---|---|---|
+//! | [`TracedProducer::xadd`], [`xadd_options`](TracedProducer::xadd_options), [`xadd_blocking`](TracedProducer::xadd_blocking) and their kin | `xadd {stream}`, PRODUCER | before the command is sent | with the entry's id |
+//! | [`TracedPipeline::xadd`] and its kin | `create ..` for each, one `xadd ..` that links them | before the first command is sent | with the last answer |
+//! | [`TracedEntry::process`], [`process_and_settle`](TracedEntry::process_and_settle) | `process {stream}`, CONSUMER | with the handler | when it returns, fails, panics or is dropped |
+//! | [`TracedEntry::start`] | the same | at once | when the entry is [acknowledged](OpenEntry::ack), [finished](OpenEntry::finish) or dropped |
+//! | [`StreamConsumer::process_batch`] | the same, with a link to each entry | with the handler | as `process` |
+//! | [`TracedProducer::republish`], [`retry`](TracedProducer::retry) | `xadd {stream}`, CLIENT, linked to the entry's first producer | before the copy is added | with the copy's id |
+//! | [`StreamConsumer::xread_options`], [`xautoclaim_options`](StreamConsumer::xautoclaim_options), [`xclaim`](StreamConsumer::xclaim) | `xreadgroup ..`, `xread ..`, `xautoclaim ..`, `xclaim ..`, CLIENT; opt-in | when the wait began | when it brought an entry |
+//! | [`StreamConsumer::xack`], and whatever acknowledges above | `xack {stream}`, CLIENT; opt-in | before the call | when it returned |
+//!
+//! A read that waits longer than redis waits for an answer does not break: it is sent in [pieces](StreamConsumer::longest_block).
 //!
 //! # The forms
 //!
@@ -83,44 +119,74 @@
 //!   [`Settings::accept_forms`] says which ones.
 //! - redis hides the server's address: [`Settings::server`] adds it.
 //! - A publish whose future is dropped ends as `cancelled`, although Redis may have got the message: redis does not tell.
+//! - A group counts no delivery when a consumer reads again what it has already: the attempt is the same one.
+//! - The time that an entry waited is counted from its id, by the server's clock; an id that the application made up counts as none.
+//! - `XACKDEL`, `XNACK` and `XRANGE` make no spans: send them over the connection, and [wrap](StreamConsumer::wrap) what they bring.
 //! - Commands that are sent past this crate, from scripts too, carry no context.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod addition;
+mod attempt;
 mod batch;
+mod batch_entry;
 mod batch_message;
 mod body;
+mod claim;
 mod consumer;
 mod destination;
+mod entries;
+mod entry;
 mod error;
+mod headers;
 mod message;
 #[cfg(feature = "tokio")]
 mod message_stream;
+mod open_entry;
 mod open_message;
 mod pipeline;
+mod pipeline_xadd;
 mod producer;
 #[cfg(feature = "tokio")]
 mod publish;
 mod publish_blocking;
 mod publisher;
+mod reading;
+mod republish;
 mod rewritten;
+mod settlement;
 mod source;
+mod stream_consumer;
+#[cfg(feature = "tokio")]
+mod stream_read;
+mod stream_read_blocking;
+mod stream_source;
 #[cfg(feature = "tokio")]
 mod subscription;
 #[cfg(feature = "tokio")]
 mod traced_destination;
+mod traced_entry;
+#[cfg(feature = "tokio")]
+mod xadd;
+mod xadd_blocking;
 
+pub use claim::TracedAutoClaim;
 pub use consumer::TracedConsumer;
+pub use entry::Entry;
+pub use headers::{Fields, HeaderExtractor, HeaderInjector};
 pub use message::{Message, TracedMessage};
+pub use open_entry::OpenEntry;
 pub use open_message::OpenMessage;
 pub use opentelemetry;
 pub use pipeline::TracedPipeline;
 pub use producer::TracedProducer;
 pub use redis;
+pub use stream_consumer::StreamConsumer;
 #[cfg(feature = "tokio")]
 pub use subscription::Subscription;
 #[cfg(feature = "tokio")]
 pub use traced_destination::TracedDestination;
+pub use traced_entry::TracedEntry;
 pub use traced_envelope as envelope;
 pub use traced_envelope::{AcceptedForms, CloudEvents, Envelope, Form, Outcome, Relation, Settings};
 

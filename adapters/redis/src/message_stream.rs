@@ -20,6 +20,28 @@ pub(crate) enum State {
 }
 
 impl<S: Subscription + Unpin> TracedConsumer<S> {
+    /// Whether each lost connection of a push channel is an error, behind which messages may go on. Default: no, because a connection
+    /// manager connects and subscribes again by itself. Say yes for a connection that does not, and whose push sender lives on, as in an
+    /// [`AsyncConnectionConfig`](redis::AsyncConnectionConfig) that was kept: nothing would come any more, and nobody would be told.
+    ///
+    /// ```no_run
+    /// use redis::PushInfo;
+    /// use tokio::sync::mpsc::UnboundedReceiver;
+    /// use traced_redis::TracedConsumer;
+    ///
+    /// # async fn example(pushes: UnboundedReceiver<PushInfo>) -> redis::RedisResult<()> {
+    /// let mut consumer = TracedConsumer::new(pushes).error_on_disconnect(true);
+    /// while let Some(message) = consumer.next().await {
+    ///     message?.process(async |_| Ok::<_, redis::RedisError>(())).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn error_on_disconnect(mut self, error: bool) -> Self {
+        self.error_on_disconnect = error;
+        self
+    }
+
     /// The next message, or `None` when no more will come: the stream's `next`, without a trait to import.
     ///
     /// # Errors
@@ -51,6 +73,8 @@ impl<S: Subscription + Unpin> Stream for TracedConsumer<S> {
                     return Poll::Ready(Some(Ok(this.wrap(message))));
                 }
                 Event::Other => this.state = State::Connected,
+                // Told once, it need not be told again at the end.
+                Event::Lost if this.error_on_disconnect => return Poll::Ready(Some(Err(connection_lost()))),
                 Event::Lost => this.state = State::Lost,
                 Event::End => {
                     let lost = S::ENDS_WHEN_LOST || this.state == State::Lost;
@@ -97,6 +121,21 @@ mod tests {
         for expected in [b"1", b"2", b"3"] {
             assert_eq!(payload(&mut consumer).await?, expected);
         }
+        assert!(consumer.next().await.is_none());
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_for_it_is_told_of_each_lost_connection() -> Result<()> {
+        let (sender, receiver) = unbounded_channel();
+        let mut consumer = TracedConsumer::new(receiver).error_on_disconnect(true);
+        push(&sender, PushKind::Disconnection, &[])?;
+        push(&sender, PushKind::Message, &["orders", "1"])?;
+        push(&sender, PushKind::Disconnection, &[])?;
+        drop(sender);
+        assert!(consumer.next().await.context("an error")?.is_err());
+        assert_eq!(payload(&mut consumer).await?, b"1");
+        assert!(consumer.next().await.context("an error")?.is_err());
         assert!(consumer.next().await.is_none());
         Ok(())
     }

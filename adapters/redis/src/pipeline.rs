@@ -29,29 +29,34 @@ use traced_envelope::{Destination, Form, MessageSpan, Operation, Outcome};
 /// # Ok(()) }
 /// ```
 pub struct TracedPipeline<'p> {
-    pipeline: Pipeline,
-    publisher: &'p Publisher,
-    messages: Vec<Message>,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) publisher: &'p Publisher,
+    pub(crate) messages: Vec<Message>,
     /// The first payload that could not be written.
     failed: Option<RedisError>,
 }
 
 /// One message of the pipeline.
-struct Message {
+pub(crate) struct Message {
     /// Its command's place.
-    index: usize,
-    command: Command,
-    channel: Box<[u8]>,
-    /// Where it was created; `None` without a create span.
-    created: Option<SpanContext>,
-    /// How it is put into its envelope once the send span is there, whose context it shares.
-    waiting: Option<Waiting>,
+    pub(crate) index: usize,
+    pub(crate) operation: &'static str,
+    /// The channel, or the stream.
+    pub(crate) channel: Box<[u8]>,
+    /// What the send span links: where it was created.
+    pub(crate) created: Option<SpanContext>,
+    /// How it gets its context once the send span is there, whose context it shares.
+    pub(crate) waiting: Option<Waiting>,
 }
 
 #[derive(Clone, Copy)]
 pub(crate) enum Waiting {
-    Bytes,
-    Json,
+    /// Bytes, in an envelope.
+    Bytes(Command),
+    /// JSON, in an envelope.
+    Json(Command),
+    /// The fields of an entry, which begin with this argument.
+    Fields(usize),
 }
 
 impl<'p> TracedPipeline<'p> {
@@ -110,7 +115,13 @@ impl<'p> TracedPipeline<'p> {
         &mut self.pipeline
     }
 
-    fn add(&mut self, command: Command, channel: &[u8], body: &impl Body, waiting: Waiting) -> &mut Self {
+    fn add(
+        &mut self,
+        command: Command,
+        channel: &[u8],
+        body: &impl Body,
+        waiting: fn(Command) -> Waiting,
+    ) -> &mut Self {
         let name = String::from_utf8_lossy(channel);
         let form = self.publisher.form(&name);
         let destination = self.publisher.prepared("create", &name);
@@ -128,10 +139,10 @@ impl<'p> TracedPipeline<'p> {
             Ok((span, native)) => {
                 let message = Message {
                     index: self.pipeline.len(),
-                    command,
+                    operation: command.operation(),
                     channel: channel.into(),
                     created: span.span_context(),
-                    waiting: (!creates).then_some(waiting),
+                    waiting: (!creates).then(|| waiting(command)),
                 };
                 span.end(Outcome::Ok);
                 self.messages.push(message);
@@ -150,8 +161,8 @@ impl<'p> TracedPipeline<'p> {
         if let Some(error) = failed {
             return Err(error);
         }
-        let Some(operation) = shared(messages.iter().map(|message| message.command.operation())).or_else(|| {
-            // Both commands in one pipeline.
+        let Some(operation) = shared(messages.iter().map(|message| message.operation)).or_else(|| {
+            // Several commands in one pipeline.
             messages.first().map(|_| "publish")
         }) else {
             return Ok(Sending { pipeline, rewritten: Rewritten::default(), span: MessageSpan::off() });
@@ -165,7 +176,7 @@ impl<'p> TracedPipeline<'p> {
         let span = publisher.telemetry.send_batch(operation, created);
         let waiting = messages.iter().filter_map(|message| {
             let name = String::from_utf8_lossy(&message.channel);
-            Some((message.index, message.command, publisher.form(&name), message.waiting?))
+            Some((message.index, publisher.form(&name), message.waiting?))
         });
         let places = messages.iter().map(|message| message.index).collect();
         let rewritten = Rewritten::new(&pipeline, waiting, &span, places);

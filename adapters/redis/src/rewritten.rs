@@ -4,9 +4,9 @@
 //! redis puts the results together by what it alone knows of the pipeline (ignored commands, ignored errors): so the connection is what
 //! is wrapped, and the pipeline stays the user's.
 
-use crate::error;
 use crate::pipeline::Waiting;
 use crate::publisher::Command;
+use crate::{addition, error};
 use redis::{Arg, Cmd, ConnectionLike, Pipeline, RedisResult, Value};
 use serde_json::value::RawValue;
 use traced_envelope::{Envelope, Form, MessageHeaders, MessageSpan, Outcome};
@@ -26,7 +26,7 @@ impl Rewritten {
     /// `waiting`: places, in their order, and how their payloads are sent.
     pub(crate) fn new<'f>(
         pipeline: &Pipeline,
-        waiting: impl Iterator<Item = (usize, Command, &'f Form, Waiting)>,
+        waiting: impl Iterator<Item = (usize, &'f Form, Waiting)>,
         span: &MessageSpan,
         messages: Vec<usize>,
     ) -> Self {
@@ -38,8 +38,11 @@ impl Rewritten {
             }
             for (index, given) in pipeline.cmd_iter().enumerate() {
                 let message = waiting.next_if(|(place, ..)| *place == index);
-                let enveloped =
-                    message.and_then(|(_, command, form, waiting)| enveloped(given, command, form, waiting, span));
+                let enveloped = message.and_then(|(_, form, waiting)| match waiting {
+                    Waiting::Bytes(command) => enveloped(given, command, form, false, span),
+                    Waiting::Json(command) => enveloped(given, command, form, true, span),
+                    Waiting::Fields(first) => addition::with_context(given, first, span),
+                });
                 rewritten.add_command(enveloped.unwrap_or_else(|| given.clone()));
             }
             rewritten
@@ -74,7 +77,7 @@ impl Rewritten {
 }
 
 /// The command with its payload in an envelope; `None` if another command stands in the message's place.
-fn enveloped(given: &Cmd, command: Command, form: &Form, waiting: Waiting, span: &MessageSpan) -> Option<Cmd> {
+fn enveloped(given: &Cmd, command: Command, form: &Form, is_json: bool, span: &MessageSpan) -> Option<Cmd> {
     let mut arguments = given.args_iter();
     let mut argument = || match arguments.next()? {
         Arg::Simple(bytes) => Some(bytes),
@@ -86,14 +89,14 @@ fn enveloped(given: &Cmd, command: Command, form: &Form, waiting: Waiting, span:
     }
     let mut headers = MessageHeaders::new();
     span.inject(&mut headers);
-    Some(match waiting {
-        Waiting::Bytes => command.to(channel, &form.encode(&headers, payload)),
-        Waiting::Json if *form == Form::Bare => return None,
-        Waiting::Json => {
-            let payload: &RawValue = serde_json::from_slice(payload).ok()?;
-            command.to(channel, &Envelope::encode_raw_json(&headers, payload))
-        }
-    })
+    if !is_json {
+        return Some(command.to(channel, &form.encode(&headers, payload)));
+    }
+    if *form == Form::Bare {
+        return None;
+    }
+    let payload: &RawValue = serde_json::from_slice(payload).ok()?;
+    Some(command.to(channel, &Envelope::encode_raw_json(&headers, payload)))
 }
 
 /// The connection that a pipeline is sent over.

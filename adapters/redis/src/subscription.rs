@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 /// |---|---|---|
 /// | [`PubSub`] | RESP2 | an error, then the end |
 /// | [`PubSubStream`], the half of a [split](PubSub::split) one | RESP2 | an error, then the end |
-/// | [`UnboundedReceiver`] of [`PushInfo`], whose sender was given to a connection as `push_sender` | RESP3 | the connection manager subscribes again, and messages go on; with any other connection an error, then the end |
+/// | [`UnboundedReceiver`] of [`PushInfo`], whose sender was given to a connection as `push_sender` | RESP3 | the connection manager subscribes again, and messages go on; with any other connection an error, then the end, if nobody else has the sender: see [`error_on_disconnect`](crate::TracedConsumer::error_on_disconnect) |
 pub trait Subscription: sealed::Sealed {}
 
 impl Subscription for PubSub {}

@@ -1,0 +1,287 @@
+//! Taking over entries that another consumer has left pending.
+
+use crate::entry::Delivery;
+use crate::{Entry, StreamConsumer, TracedEntry, entries};
+use redis::streams::{StreamAutoClaimOptions, StreamClaimOptions};
+use redis::{Cmd, RedisResult, ToRedisArgs, ToSingleRedisArg, Value};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+/// What [`StreamConsumer::xautoclaim_options`] brought, under the names that redis gives it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TracedAutoClaim {
+    /// Where the next call goes on: `0-0` when all pending entries have been looked at.
+    pub next_stream_id: String,
+    /// The entries that belong to this consumer now.
+    pub claimed: Vec<TracedEntry>,
+    /// Ids of entries that were deleted while they were pending, which Redis 7 and later take off the list.
+    pub deleted_ids: Vec<String>,
+    /// Whether there were such in the reply of an older server, which does not tell their ids.
+    pub invalid_entries: bool,
+}
+
+/// A command that claims, and what its reply is read with.
+struct Claiming {
+    command: Cmd,
+    stream: Arc<[u8]>,
+    delivery: Delivery,
+}
+
+impl Claiming {
+    fn new(key: &impl ToRedisArgs, group: &impl ToRedisArgs, command: impl FnOnce() -> Cmd) -> Self {
+        let first = |value: Vec<Vec<u8>>| value.into_iter().next().unwrap_or_default();
+        let group = Some(first(group.to_redis_args()).into());
+        let delivery = Delivery { group, is_pending: true, deliveries: None };
+        Self { stream: first(key.to_redis_args()).into(), delivery, command: command() }
+    }
+
+    fn automatically<K, G, N, T, S>(
+        (key, group, consumer, min_idle_time, start): (K, G, N, T, S),
+        options: StreamAutoClaimOptions,
+    ) -> Self
+    where
+        K: ToSingleRedisArg,
+        G: ToRedisArgs,
+        N: ToRedisArgs,
+        T: ToRedisArgs,
+        S: ToRedisArgs,
+    {
+        let mut command = redis::cmd("XAUTOCLAIM");
+        command.arg(&key).arg(&group).arg(consumer).arg(min_idle_time).arg(start).arg(options);
+        Self::new(&key, &group, || command)
+    }
+
+    fn these<K, G, N, T, I>(
+        (key, group, consumer, min_idle_time): (K, G, N, T),
+        ids: &[I],
+        options: StreamClaimOptions,
+    ) -> Self
+    where
+        K: ToSingleRedisArg,
+        G: ToRedisArgs,
+        N: ToRedisArgs,
+        T: ToRedisArgs,
+        I: ToRedisArgs,
+    {
+        let mut command = redis::cmd("XCLAIM");
+        command.arg(&key).arg(&group).arg(consumer).arg(min_idle_time).arg(ids).arg(options);
+        Self::new(&key, &group, || command)
+    }
+
+    fn claimed(&self, reply: Value) -> RedisResult<Vec<Entry>> {
+        Ok(entries::of_list(reply, &self.stream, &self.delivery)?.entries)
+    }
+
+    fn autoclaimed(&self, reply: Value) -> RedisResult<(TracedAutoClaim, Vec<Entry>)> {
+        let (next_stream_id, claimed, deleted_ids) = entries::of_autoclaim(reply, &self.stream, &self.delivery)?;
+        let reply =
+            TracedAutoClaim { next_stream_id, claimed: Vec::new(), deleted_ids, invalid_entries: claimed.had_nil };
+        Ok((reply, claimed.entries))
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<C: redis::aio::ConnectionLike> StreamConsumer<C> {
+    /// `XAUTOCLAIM`: takes over entries that have been pending for at least so many milliseconds, each with its
+    /// [attempt](TracedEntry::attempt). Claims that brought entries make a receive span where
+    /// [`Settings::receive_spans`](traced_envelope::Settings::receive_spans) asks for it.
+    ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use redis::streams::StreamAutoClaimOptions;
+    /// use traced_redis::{Entry, StreamConsumer};
+    ///
+    /// # async fn reserve(_: &Entry) -> redis::RedisResult<()> { Ok(()) }
+    /// # async fn example(mut consumer: StreamConsumer<MultiplexedConnection>) -> redis::RedisResult<()> {
+    /// let options = StreamAutoClaimOptions::default().count(10);
+    /// let reply = consumer.xautoclaim_options("orders", "inventory", "worker-2", 60_000, "0-0", options).await?;
+    /// for entry in reply.claimed {
+    ///     assert!(entry.attempt() > 1);
+    ///     entry.process_and_settle(consumer.get_mut(), async |entry| reserve(&entry).await).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// redis' own, unchanged.
+    ///
+    /// # Cancel safety
+    ///
+    /// As redis': dropped before it has returned, entries may have been claimed. They are pending, and can be claimed again.
+    pub async fn xautoclaim_options<K, G, N, T, S>(
+        &mut self,
+        key: K,
+        group: G,
+        consumer: N,
+        min_idle_time: T,
+        start: S,
+        options: StreamAutoClaimOptions,
+    ) -> RedisResult<TracedAutoClaim>
+    where
+        K: ToSingleRedisArg,
+        G: ToRedisArgs,
+        N: ToRedisArgs,
+        T: ToRedisArgs,
+        S: ToRedisArgs,
+    {
+        let started = SystemTime::now();
+        let claiming = Claiming::automatically((key, group, consumer, min_idle_time, start), options);
+        let (reply, mut entries) = claiming.autoclaimed(claiming.command.query_async(&mut self.connection).await?)?;
+        self.count(&mut entries).await;
+        Ok(TracedAutoClaim { claimed: self.received("xautoclaim", entries, started), ..reply })
+    }
+
+    /// `XCLAIM` without options: takes over these entries, if they have been pending for at least so many milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// redis' own, unchanged.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`xautoclaim_options`](Self::xautoclaim_options).
+    pub async fn xclaim<K, G, N, T, I>(
+        &mut self,
+        key: K,
+        group: G,
+        consumer: N,
+        min_idle_time: T,
+        ids: &[I],
+    ) -> RedisResult<Vec<TracedEntry>>
+    where
+        K: ToSingleRedisArg,
+        G: ToRedisArgs,
+        N: ToRedisArgs,
+        T: ToRedisArgs,
+        I: ToRedisArgs,
+    {
+        self.xclaim_options(key, group, consumer, min_idle_time, ids, StreamClaimOptions::default()).await
+    }
+
+    /// `XCLAIM`: takes over these entries. With [`with_justid`](StreamClaimOptions::with_justid) they come without fields.
+    ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use redis::streams::StreamClaimOptions;
+    /// use traced_redis::StreamConsumer;
+    ///
+    /// # async fn example(mut consumer: StreamConsumer<MultiplexedConnection>, id: &str) -> redis::RedisResult<()> {
+    /// let options = StreamClaimOptions::default().retry(5);
+    /// let entries = consumer.xclaim_options("orders", "inventory", "worker-2", 60_000, &[id], options).await?;
+    /// assert!(entries.iter().all(|entry| entry.attempt() == 5));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// redis' own, unchanged.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`xautoclaim_options`](Self::xautoclaim_options).
+    pub async fn xclaim_options<K, G, N, T, I>(
+        &mut self,
+        key: K,
+        group: G,
+        consumer: N,
+        min_idle_time: T,
+        ids: &[I],
+        options: StreamClaimOptions,
+    ) -> RedisResult<Vec<TracedEntry>>
+    where
+        K: ToSingleRedisArg,
+        G: ToRedisArgs,
+        N: ToRedisArgs,
+        T: ToRedisArgs,
+        I: ToRedisArgs,
+    {
+        let started = SystemTime::now();
+        let claiming = Claiming::these((key, group, consumer, min_idle_time), ids, options);
+        let mut entries = claiming.claimed(claiming.command.query_async(&mut self.connection).await?)?;
+        self.count(&mut entries).await;
+        Ok(self.received("xclaim", entries, started))
+    }
+}
+
+impl<C: redis::ConnectionLike> StreamConsumer<C> {
+    /// [`xautoclaim_options`](Self::xautoclaim_options) over a synchronous connection.
+    ///
+    /// # Errors
+    ///
+    /// redis' own, unchanged.
+    pub fn xautoclaim_options_blocking<K, G, N, T, S>(
+        &mut self,
+        key: K,
+        group: G,
+        consumer: N,
+        min_idle_time: T,
+        start: S,
+        options: StreamAutoClaimOptions,
+    ) -> RedisResult<TracedAutoClaim>
+    where
+        K: ToSingleRedisArg,
+        G: ToRedisArgs,
+        N: ToRedisArgs,
+        T: ToRedisArgs,
+        S: ToRedisArgs,
+    {
+        let started = SystemTime::now();
+        let claiming = Claiming::automatically((key, group, consumer, min_idle_time, start), options);
+        let (reply, mut entries) = claiming.autoclaimed(claiming.command.query(&mut self.connection)?)?;
+        self.count_blocking(&mut entries);
+        Ok(TracedAutoClaim { claimed: self.received("xautoclaim", entries, started), ..reply })
+    }
+
+    /// [`xclaim`](Self::xclaim) over a synchronous connection.
+    ///
+    /// # Errors
+    ///
+    /// redis' own, unchanged.
+    pub fn xclaim_blocking<K, G, N, T, I>(
+        &mut self,
+        key: K,
+        group: G,
+        consumer: N,
+        min_idle_time: T,
+        ids: &[I],
+    ) -> RedisResult<Vec<TracedEntry>>
+    where
+        K: ToSingleRedisArg,
+        G: ToRedisArgs,
+        N: ToRedisArgs,
+        T: ToRedisArgs,
+        I: ToRedisArgs,
+    {
+        self.xclaim_options_blocking(key, group, consumer, min_idle_time, ids, StreamClaimOptions::default())
+    }
+
+    /// [`xclaim_options`](Self::xclaim_options) over a synchronous connection.
+    ///
+    /// # Errors
+    ///
+    /// redis' own, unchanged.
+    pub fn xclaim_options_blocking<K, G, N, T, I>(
+        &mut self,
+        key: K,
+        group: G,
+        consumer: N,
+        min_idle_time: T,
+        ids: &[I],
+        options: StreamClaimOptions,
+    ) -> RedisResult<Vec<TracedEntry>>
+    where
+        K: ToSingleRedisArg,
+        G: ToRedisArgs,
+        N: ToRedisArgs,
+        T: ToRedisArgs,
+        I: ToRedisArgs,
+    {
+        let started = SystemTime::now();
+        let claiming = Claiming::these((key, group, consumer, min_idle_time), ids, options);
+        let mut entries = claiming.claimed(claiming.command.query(&mut self.connection)?)?;
+        self.count_blocking(&mut entries);
+        Ok(self.received("xclaim", entries, started))
+    }
+}

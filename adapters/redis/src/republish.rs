@@ -1,0 +1,175 @@
+//! Sending a consumed entry on: to a stream of dead letters, to another stream, or back for another attempt.
+
+use crate::addition::{Addition, added};
+use crate::attempt::ATTEMPT_FIELD;
+use crate::headers::bytes;
+use crate::{Entry, HeaderInjector, TracedProducer};
+use opentelemetry::propagation::Injector;
+use redis::{Cmd, ErrorKind, RedisError, RedisResult};
+use traced_envelope::MessageSpan;
+
+impl<C> TracedProducer<C> {
+    /// Adds a consumed entry to another stream, with all its fields as they are, and acknowledges the original once the copy is there:
+    /// the copy's id.
+    ///
+    /// The entry keeps its creation context, so that every attempt at it stays linked to its first producer, and fields never pile up. The
+    /// span is of kind CLIENT, below the current one (inside a handler: its process span), and links the creation context. Where the
+    /// entry carries no usable context, it gets the span's.
+    ///
+    /// The copy has an id of its own, from which the time that it waits is counted. The field `x-attempt` of [`retry`](Self::retry) stays
+    /// behind: the next stream counts its own attempts. An original that was read without a group is not acknowledged.
+    ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use traced_redis::{Entry, TracedEntry, TracedProducer};
+    ///
+    /// # async fn reserve(_: &Entry) -> redis::RedisResult<()> { Ok(()) }
+    /// # async fn example(entry: TracedEntry, mut producer: TracedProducer<MultiplexedConnection>) -> redis::RedisResult<()> {
+    /// entry
+    ///     .process(async |entry| {
+    ///         if reserve(&entry).await.is_err() {
+    ///             producer.republish(&entry, "orders.dead").await?;
+    ///         }
+    ///         redis::RedisResult::Ok(())
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// redis' own, of adding or of acknowledging. If the copy could not be added, the original stays pending.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped in the middle, the copy may have been added while the original is still pending: the entry is then there twice, never lost.
+    #[cfg(feature = "tokio")]
+    pub async fn republish(&mut self, entry: &Entry, stream: impl AsRef<[u8]>) -> RedisResult<String>
+    where
+        C: redis::aio::ConnectionLike,
+    {
+        self.send_on(entry, stream.as_ref(), String::new()).await
+    }
+
+    /// The same, for another attempt: counts in the field `x-attempt`, which [`TracedEntry::attempt`](crate::TracedEntry::attempt) and the
+    /// span attribute `traced.message.attempt` show. `attempt` is the number of the one that failed.
+    ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use traced_redis::{Entry, TracedEntry, TracedProducer};
+    ///
+    /// # async fn reserve(_: &Entry) -> anyhow::Result<()> { Ok(()) }
+    /// # async fn example(entry: TracedEntry, mut producer: TracedProducer<MultiplexedConnection>) -> anyhow::Result<()> {
+    /// let attempt = entry.attempt();
+    /// entry
+    ///     .process(async |entry| {
+    ///         let Err(error) = reserve(&entry).await else { return Ok(()) };
+    ///         if attempt < 3 {
+    ///             producer.retry(&entry, attempt, "orders").await?;
+    ///         } else {
+    ///             producer.republish(&entry, "orders.dead").await?;
+    ///         }
+    ///         Err(error) // the span is an error, the entry is not lost
+    ///     })
+    ///     .await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`republish`](Self::republish).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`republish`](Self::republish).
+    #[cfg(feature = "tokio")]
+    pub async fn retry(&mut self, entry: &Entry, attempt: u32, stream: impl AsRef<[u8]>) -> RedisResult<String>
+    where
+        C: redis::aio::ConnectionLike,
+    {
+        self.send_on(entry, stream.as_ref(), attempt.saturating_add(1).to_string()).await
+    }
+
+    /// [`republish`](Self::republish) over a synchronous connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`republish`](Self::republish).
+    pub fn republish_blocking(&mut self, entry: &Entry, stream: impl AsRef<[u8]>) -> RedisResult<String>
+    where
+        C: redis::ConnectionLike,
+    {
+        self.send_on_blocking(entry, stream.as_ref(), String::new())
+    }
+
+    /// [`retry`](Self::retry) over a synchronous connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`republish`](Self::republish).
+    pub fn retry_blocking(&mut self, entry: &Entry, attempt: u32, stream: impl AsRef<[u8]>) -> RedisResult<String>
+    where
+        C: redis::ConnectionLike,
+    {
+        self.send_on_blocking(entry, stream.as_ref(), attempt.saturating_add(1).to_string())
+    }
+
+    #[cfg(feature = "tokio")]
+    async fn send_on(&mut self, entry: &Entry, stream: &[u8], attempt: String) -> RedisResult<String>
+    where
+        C: redis::aio::ConnectionLike,
+    {
+        use opentelemetry::context::FutureExt;
+
+        let (span, command) = self.copied(entry, stream, attempt)?;
+        let context = span.context().into_owned();
+        let result = command.query_async(&mut self.connection).with_context(context).await;
+        added(span, &result);
+        let id = result?;
+        if let Some(command) = acknowledgement(entry) {
+            let _pending: usize = command.query_async(&mut self.connection).await?;
+        }
+        Ok(id.unwrap_or_default())
+    }
+
+    fn send_on_blocking(&mut self, entry: &Entry, stream: &[u8], attempt: String) -> RedisResult<String>
+    where
+        C: redis::ConnectionLike,
+    {
+        let (span, command) = self.copied(entry, stream, attempt)?;
+        let current = span.attach();
+        let result = command.query(&mut self.connection);
+        drop(current);
+        added(span, &result);
+        let id = result?;
+        if let Some(command) = acknowledgement(entry) {
+            let _pending: usize = command.query(&mut self.connection)?;
+        }
+        Ok(id.unwrap_or_default())
+    }
+
+    /// `attempt` is the field's text; empty, there is none.
+    fn copied(&self, entry: &Entry, stream: &[u8], attempt: String) -> RedisResult<(MessageSpan, Cmd)> {
+        let mut fields = Vec::with_capacity(entry.fields().len() + 3);
+        for (name, value) in entry.fields() {
+            // No server has others; rather none than a copy that is another one.
+            let (Some(name), Some(value)) = (bytes(name), bytes(value)) else {
+                return Err(RedisError::from((ErrorKind::Client, "a field of the entry is no string")));
+            };
+            fields.push((name.to_vec(), value.to_vec()));
+        }
+        HeaderInjector(&mut fields).set(ATTEMPT_FIELD, attempt);
+        let mut addition = Addition::new(stream, "*", &fields);
+        let destination = self.publisher.prepared("xadd", &String::from_utf8_lossy(stream));
+        let operation = addition.operation("xadd", &destination).existing(addition.existing(&self.publisher));
+        let telemetry = &self.publisher.telemetry;
+        let span = addition.start(operation.keep_existing(), |operation, fields| telemetry.send(operation, fields));
+        Ok((span, addition.command()))
+    }
+}
+
+/// `None` for an entry that is not pending.
+fn acknowledgement(entry: &Entry) -> Option<Cmd> {
+    let group = entry.group().filter(|_| entry.delivery.is_pending)?;
+    Some(Cmd::xack(entry.stream(), group, &[entry.id()]))
+}

@@ -1,0 +1,201 @@
+//! Reading streams.
+
+use crate::source::Source;
+use crate::{Entry, TracedEntry};
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use traced_envelope::{Destination, Operation, Outcome, Settings, Status};
+
+/// A connection that reads streams, for a consumer group or without one, and whose entries are processed inside spans.
+///
+/// The connection is any of redis': asynchronous ones have the methods with the commands' names, synchronous ones those that end in
+/// `_blocking`. Commands, arguments and options are redis' own; the entries come in one list, and each knows its stream.
+///
+/// A read that waits (`BLOCK`) is sent in pieces of a quarter of a second, one after the other until something comes or the time is up. An
+/// asynchronous connection of redis gives up on an answer after half a second unless it was made with another limit: a longer `BLOCK` in one
+/// piece would fail every time, and the entries that come too late would be delivered to nobody. Other commands on the same connection
+/// wait as long as a piece, so that reads which wait are best given a connection of their own; two of them on one connection do fail.
+///
+/// ```no_run
+/// use redis::aio::{ConnectionManager, MultiplexedConnection};
+/// use redis::streams::StreamReadOptions;
+/// use traced_redis::{Entry, StreamConsumer};
+///
+/// # async fn reserve(_: &Entry) -> redis::RedisResult<()> { Ok(()) }
+/// # async fn example(connection: MultiplexedConnection) -> redis::RedisResult<()> {
+/// let mut consumer = StreamConsumer::new(connection);
+/// let options = StreamReadOptions::default().group("inventory", "worker-1").count(10).block(5000);
+/// loop {
+///     for entry in consumer.xread_options(&["orders"], &[">"], &options).await? {
+///         entry.process_and_settle(consumer.get_mut(), async |entry| reserve(&entry).await).await?; // acknowledges it
+///     }
+/// }
+/// # }
+/// ```
+///
+/// # Entries that nobody acknowledged
+///
+/// What was delivered to a consumer that crashed, or whose read was cut off, stays pending. Read it again with the id `0` instead of `>`
+/// when the consumer starts, or let others [claim](Self::xautoclaim_options) it after a while: how often it was delivered is its
+/// [attempt](TracedEntry::attempt).
+#[derive(Clone)]
+pub struct StreamConsumer<C> {
+    pub(crate) connection: C,
+    pub(crate) source: Arc<Source>,
+    pub(crate) longest_block: Duration,
+    pub(crate) counts_deliveries: bool,
+}
+
+impl<C> StreamConsumer<C> {
+    /// Reads over this connection, with the process-wide providers and propagator.
+    #[must_use]
+    pub fn new(connection: C) -> Self {
+        Self::with_settings(connection, &Settings::default())
+    }
+
+    /// Reads over this connection, with settings of its own. The consumer group is that of the read; redis hides the server's address:
+    /// [`Settings::server`] adds it to the spans.
+    ///
+    /// ```no_run
+    /// use traced_redis::{Settings, StreamConsumer};
+    ///
+    /// # fn example(client: redis::Client) {
+    /// let settings = Settings::default().server("redis.internal", 6379);
+    /// let consumer = StreamConsumer::with_settings(client, &settings);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_settings(connection: C, settings: &Settings) -> Self {
+        Self {
+            connection,
+            source: Arc::new(Source::new(settings)),
+            longest_block: crate::reading::LONGEST_BLOCK,
+            counts_deliveries: true,
+        }
+    }
+
+    /// How long a read may wait in one piece. Default: 250 ms, half of redis' time limit for an answer. [`Duration::MAX`] sends `BLOCK` as it
+    /// is given, for a connection of its own that was made without a limit: nothing then comes between two pieces.
+    ///
+    /// ```no_run
+    /// use redis::AsyncConnectionConfig;
+    /// use std::time::Duration;
+    /// use traced_redis::StreamConsumer;
+    ///
+    /// # async fn example(client: redis::Client) -> redis::RedisResult<()> {
+    /// let patient = AsyncConnectionConfig::new().set_response_timeout(None);
+    /// let connection = client.get_multiplexed_async_connection_with_config(&patient).await?;
+    /// let consumer = StreamConsumer::new(connection).longest_block(Duration::MAX);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn longest_block(mut self, longest: Duration) -> Self {
+        self.longest_block = longest;
+        self
+    }
+
+    /// Whether the group is asked how often it has delivered an entry, by `XPENDING`, where the reply does not tell: for entries that were
+    /// claimed, or read again. It is one more round trip, for all entries of a stream together; if it fails, the number is unknown.
+    /// Default: yes. Entries that are read for the first time are never asked for.
+    ///
+    /// ```no_run
+    /// use traced_redis::StreamConsumer;
+    ///
+    /// # fn example(connection: redis::Connection) {
+    /// let consumer = StreamConsumer::new(connection).count_deliveries(false);
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn count_deliveries(mut self, count: bool) -> Self {
+        self.counts_deliveries = count;
+        self
+    }
+
+    /// The connection.
+    #[must_use]
+    pub fn get_ref(&self) -> &C {
+        &self.connection
+    }
+
+    /// The connection, for acknowledgements and all other commands: they make no spans.
+    #[must_use]
+    pub fn get_mut(&mut self) -> &mut C {
+        &mut self.connection
+    }
+
+    /// Gives the connection back.
+    #[must_use]
+    pub fn into_inner(self) -> C {
+        self.connection
+    }
+
+    /// Whether spans are made, or no SDK was seen so far.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.source.telemetry.status()
+    }
+
+    /// Wraps an entry that came another way than through this.
+    ///
+    /// ```no_run
+    /// use redis::streams::StreamReadReply;
+    /// use traced_redis::{Entry, StreamConsumer};
+    ///
+    /// # fn example(consumer: StreamConsumer<()>, reply: StreamReadReply) -> Result<(), std::io::Error> {
+    /// for stream in reply.keys {
+    ///     for entry in stream.ids {
+    ///         let entry = consumer.wrap(Entry::new(&stream.key, entry).of_group("inventory"));
+    ///         entry.process_blocking(|entry| Ok(assert_eq!(entry.get("id"), Some(42))))?;
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn wrap(&self, entry: Entry) -> TracedEntry {
+        TracedEntry::new(entry, Arc::clone(&self.source))
+    }
+
+    /// Wraps what a command brought that began at `started`.
+    pub(crate) fn received(
+        &self,
+        operation: &'static str,
+        entries: Vec<Entry>,
+        started: SystemTime,
+    ) -> Vec<TracedEntry> {
+        self.source.receive(operation, &entries, started);
+        entries.into_iter().map(|entry| self.wrap(entry)).collect()
+    }
+}
+
+impl Source {
+    /// The receive span of a read, where it is asked for; one that brought nothing has none.
+    fn receive(&self, operation: &'static str, entries: &[Entry], started: SystemTime) {
+        let Some(first) = entries.first().filter(|_| self.telemetry.makes_receive_spans()) else { return };
+        let destination = if entries.iter().all(|entry| entry.stream() == first.stream()) {
+            self.of_stream(first.stream(), first.group())
+        } else {
+            self.telemetry.prepare(operation, of_group(first))
+        };
+        let operation = Operation::new(operation, &destination).batch(entries.len());
+        let received = entries.iter().map(|entry| self.creation(entry));
+        self.telemetry.receive(operation, started, received).end(Outcome::Ok);
+    }
+}
+
+/// Several streams, and the group that reads them.
+pub(crate) fn of_group(entry: &Entry) -> Destination {
+    let group = entry.group().map(String::from_utf8_lossy);
+    Destination::default().consumer_group(group.unwrap_or_default())
+}
+
+impl<C> fmt::Debug for StreamConsumer<C> {
+    /// Most of redis' connections have nothing to show.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("StreamConsumer")
+            .field("source", &self.source)
+            .field("longest_block", &self.longest_block)
+            .finish_non_exhaustive()
+    }
+}
