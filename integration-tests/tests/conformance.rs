@@ -10,7 +10,7 @@ mod rabbitmq {
     integration_tests::conformance!(integration_tests::RabbitMqTransport);
 }
 
-/// Redis' channels, over redis.
+/// Redis pub/sub, over redis.
 mod redis_pubsub {
-    integration_tests::conformance!(integration_tests::PubSubTransport);
+    integration_tests::conformance!(integration_tests::RedisPubSubTransport);
 }

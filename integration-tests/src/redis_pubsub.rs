@@ -1,9 +1,11 @@
-//! Channels: publish and subscribe.
+//! Redis' channels through `traced-redis`: publish and subscribe.
 
-use super::Around;
+mod around;
+
 use crate::unique::unique;
 use crate::{Ability, Arrived, Payload, Settle, Spans, Transport};
 use anyhow::{Context as _, Result, ensure};
+pub use around::Around;
 use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncCommands as _, AsyncConnectionConfig, Client};
 use std::fmt::{self, Debug, Display};
@@ -19,14 +21,14 @@ const ANSWER: Duration = Duration::from_secs(30);
 
 /// A connection to Redis, and a channel, whose messages are binary frames.
 #[derive(Clone)]
-pub struct PubSubTransport {
+pub struct RedisPubSubTransport {
     broker: Arc<Redis>,
     client: Client,
     connection: MultiplexedConnection,
     channel: String,
 }
 
-impl PubSubTransport {
+impl RedisPubSubTransport {
     async fn on(broker: Arc<Redis>, channel: String) -> Result<Self> {
         let client = Client::open(broker.url())?;
         let config =
@@ -36,10 +38,10 @@ impl PubSubTransport {
     }
 }
 
-impl Debug for PubSubTransport {
+impl Debug for RedisPubSubTransport {
     /// redis' connections have nothing to show.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = formatter.debug_struct("PubSubTransport");
+        let mut shown = formatter.debug_struct("RedisPubSubTransport");
         shown.field("broker", &self.broker).field("channel", &self.channel).finish_non_exhaustive()
     }
 }
@@ -48,7 +50,7 @@ fn arrived(message: &Message) -> Arrived<Around> {
     Arrived { payload: message.payload().to_vec(), native: Around::of(message.get_ref().get_payload_bytes()) }
 }
 
-impl Transport for PubSubTransport {
+impl Transport for RedisPubSubTransport {
     const NAME: &'static str = "traced-redis";
     const SYSTEM: &'static str = "redis";
     const LACKS: &'static [(Ability, &'static str)] = &[
