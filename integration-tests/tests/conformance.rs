@@ -10,6 +10,11 @@ mod rabbitmq {
     integration_tests::conformance!(integration_tests::RabbitMqTransport);
 }
 
+/// Redis pub/sub, over redis.
+mod redis_pubsub {
+    integration_tests::conformance!(integration_tests::RedisPubSubTransport);
+}
+
 /// Redis streams, over redis.
 mod redis_streams {
     integration_tests::conformance!(integration_tests::RedisStreamsTransport);

@@ -23,9 +23,18 @@ pub(super) struct Headers<'a> {
 impl Headers<'_> {
     /// Those that are text and not empty: an empty `traceparent` is how Dapr says that there is none.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = |(name, value)| Some((str::from_utf8(name).ok()?, str::from_utf8(value).ok()?));
-        let block = Entries(self.block).take(MOST).filter_map(text);
-        let fields = self.fields.iter().map(|(name, value)| (&**name, &**value));
+        self.all().filter_map(|(name, value)| Some((name, str::from_utf8(value).ok()?)))
+    }
+
+    /// The names of those that are not empty, also where the value is no text: a context is there then, though nobody can read it.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.all().map(|(name, _)| name)
+    }
+
+    fn all(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let block =
+            Entries(self.block).take(MOST).filter_map(|(name, value)| Some((str::from_utf8(name).ok()?, value)));
+        let fields = self.fields.iter().map(|(name, value)| (&**name, value.as_bytes()));
         block.chain(fields).filter(|(name, value)| !name.is_empty() && !value.is_empty())
     }
 }

@@ -1,5 +1,5 @@
-//! Python on the other side of the queue, with its clients' own OpenTelemetry instrumentations, over real brokers: pika, and
-//! confluent-kafka.
+//! Python on the other side of the queue, over real brokers: pika and confluent-kafka with their own OpenTelemetry instrumentations, and
+//! redis-py, which has none for messages, with a context in its JSON.
 //!
 //! What is exact, in which direction:
 //!
@@ -23,3 +23,4 @@ mod environment;
 mod kafka;
 mod partner;
 mod rabbitmq;
+mod redis;

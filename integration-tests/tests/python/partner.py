@@ -23,10 +23,16 @@ def broker():
 
 def instrumented(instrumentor, sampler=ALWAYS_ON):
     """Instruments a client; its spans are reported, and those of the tracer."""
-    provider = TracerProvider(sampler=sampler)
-    provider.add_span_processor(SimpleSpanProcessor(Reporter()))
+    provider = reporting(sampler)
     instrumentor.instrument(tracer_provider=provider)
     return provider.get_tracer("partner")
+
+
+def reporting(sampler=ALWAYS_ON):
+    """A provider whose spans are reported."""
+    provider = TracerProvider(sampler=sampler)
+    provider.add_span_processor(SimpleSpanProcessor(Reporter()))
+    return provider
 
 
 class WithTracestate(Sampler):

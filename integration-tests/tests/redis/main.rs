@@ -4,12 +4,15 @@
 
 mod bad_input;
 mod batches;
+mod cluster;
 mod connections;
 mod endings;
+mod fan_out;
 mod forms;
 mod lost_connections;
 mod names;
 mod pipelines;
+mod restarts;
 mod server;
 mod streams;
 mod streams_adding;
