@@ -205,6 +205,23 @@ impl Telemetry {
         Existing { span_context, fields: true }
     }
 
+    /// What [`MessageSpan::run`](crate::MessageSpan::run) makes of a result, with the names of
+    /// [`Settings::on_error`]: for adapters that decide about some results themselves.
+    ///
+    /// ```
+    /// use traced_envelope::{Outcome, Settings, Telemetry};
+    ///
+    /// let settings = Settings::default().on_error(|error| error.downcast_ref::<std::fmt::Error>().map(|_| "unformatted"));
+    /// let telemetry = Telemetry::new("nats", &settings);
+    /// assert_eq!(telemetry.outcome(&Ok::<_, std::fmt::Error>(())), Outcome::Ok);
+    /// let Outcome::Error { kind, .. } = telemetry.outcome(&Err::<(), _>(std::fmt::Error)) else { panic!() };
+    /// assert_eq!(kind, "unformatted");
+    /// ```
+    #[must_use]
+    pub fn outcome<T, E: std::fmt::Display + 'static>(&self, result: &Result<T, E>) -> crate::Outcome {
+        crate::Outcome::of(result, self.inner.settings.on_error.as_deref())
+    }
+
     pub(crate) fn resolve(&self, operation: &Operation<'_>) -> PreparedDestination {
         match operation.destination {
             Where::Prepared(prepared) => prepared.clone(),
@@ -252,7 +269,7 @@ impl Inner {
         let release = self.settings.semconv;
         let prepared = &destination.get().attributes;
         // Operation name and type, at most nine facts of the message, and `error.type` at the end.
-        let mut attributes = Vec::with_capacity(prepared.len() + 12);
+        let mut attributes = Vec::with_capacity(prepared.len() + operation.facts.len() + 12);
         // These two have the same names in all releases.
         attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_NAME.in_1_45()), operation.name));
         attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_TYPE.in_1_45()), kind.as_str()));
@@ -285,6 +302,9 @@ impl Inner {
             release.push(&mut attributes, &semconv::WAIT_DURATION, waited.as_secs_f64());
         }
         for (name, fact) in operation.attributes.iter().flatten() {
+            release.push(&mut attributes, name, *fact);
+        }
+        for (name, fact) in operation.facts {
             release.push(&mut attributes, name, *fact);
         }
         attributes
