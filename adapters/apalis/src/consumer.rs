@@ -1,8 +1,9 @@
 //! What makes the spans of jobs that are worked on.
 
 use crate::{TracedLayer, destination};
+use apalis_core::task::ExecutionContext;
 use std::sync::Arc;
-use traced_envelope::{Settings, Status, Telemetry};
+use traced_envelope::{PreparedDestination, Settings, Status, Telemetry};
 
 /// Makes the layers in which jobs run inside their spans.
 ///
@@ -52,7 +53,9 @@ use traced_envelope::{Settings, Status, Telemetry};
 #[derive(Clone, Debug)]
 pub struct TracedConsumer {
     pub(crate) telemetry: Telemetry,
-    pub(crate) queue: Option<Arc<str>>,
+    queue: Option<Arc<str>>,
+    /// The type of the jobs, where a backend knows it: a workflow's worker gets them encoded.
+    job: Option<&'static str>,
 }
 
 impl Default for TracedConsumer {
@@ -71,7 +74,7 @@ impl TracedConsumer {
     /// With settings of its own.
     #[must_use]
     pub fn with_settings(settings: &Settings) -> Self {
-        Self { telemetry: crate::telemetry(destination::APALIS, settings), queue: None }
+        Self { telemetry: crate::telemetry(destination::APALIS, settings), queue: None, job: None }
     }
 
     /// Names the messaging system, `messaging.system`. Default: `apalis`.
@@ -102,6 +105,19 @@ impl TracedConsumer {
     #[must_use]
     pub fn layer(&self) -> TracedLayer {
         TracedLayer::new(self.clone())
+    }
+
+    /// For jobs of this type.
+    pub(crate) fn of_jobs<Args>(mut self) -> Self {
+        self.job = Some(std::any::type_name::<Args>());
+        self
+    }
+
+    /// Where a task comes from that is encoded as `Args`, or is not.
+    pub(crate) fn destination<Args>(&self, operation: &'static str, task: &ExecutionContext) -> PreparedDestination {
+        let queue = self.queue.as_deref().or(task.queue().map(AsRef::as_ref));
+        let job = self.job.unwrap_or(std::any::type_name::<Args>());
+        destination::of_queue(&self.telemetry, operation, queue, job)
     }
 
     /// Whether spans are made, or no SDK was seen so far.

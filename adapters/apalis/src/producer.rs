@@ -72,7 +72,7 @@ where
         let (system, keeps_ids) = destination::storage_of::<B>();
         Self {
             backend,
-            consumer: TracedConsumer::with_settings(settings).system(system),
+            consumer: TracedConsumer::with_settings(settings).system(system).of_jobs::<B::Args>(),
             in_flight: InFlight::default(),
             task_id: keeps_ids.then_some(B::Id::generate),
             builtin_context: false,

@@ -3,7 +3,7 @@
 use crate::headers::TaskHeaders;
 use crate::enqueued::Times;
 use crate::outcome::Ending;
-use crate::{TracedConsumer, destination, facts};
+use crate::{TracedConsumer, facts};
 use apalis_core::error::BoxDynError;
 use apalis_core::task::Task;
 use apalis_core::worker::context::WorkerContext;
@@ -29,8 +29,7 @@ impl Job {
         if !telemetry.is_enabled() {
             return Self { span: None, telemetry: telemetry.clone() };
         }
-        let queue = consumer.queue.as_deref().or(task.queue().map(AsRef::as_ref));
-        let destination = destination::of_queue::<Args>(telemetry, "process", queue);
+        let destination = consumer.destination::<Args>("process", task.ctx());
         // apalis counts an attempt up when the handler is polled first.
         let attempt = task.attempt().saturating_add(1);
         let times = Times::of(task.ctx());

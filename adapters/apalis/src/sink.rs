@@ -1,8 +1,7 @@
 //! Enqueuing: every verb of apalis ends here, job by job.
 
 use crate::headers::{TaskHeaders, Written};
-use crate::{TracedProducer, builtin, destination, enqueued, facts};
-use apalis_core::backend::BackendConfig;
+use crate::{TracedProducer, builtin, enqueued, facts};
 use apalis_core::task::Task;
 use futures_sink::Sink;
 use std::error::Error;
@@ -14,7 +13,7 @@ use traced_envelope::{MessageSpan, Operation};
 /// comes back unchanged. What waits for a flush when the future of a `push` is dropped stays with the backend, and its span here.
 impl<B, A, E> Sink<Task<A>> for TracedProducer<B>
 where
-    B: Sink<Task<A>, Error = E> + BackendConfig + Unpin,
+    B: Sink<Task<A>, Error = E> + Unpin,
     E: Error + 'static,
 {
     type Error = E;
@@ -53,7 +52,7 @@ where
     }
 }
 
-impl<B: BackendConfig> TracedProducer<B> {
+impl<B> TracedProducer<B> {
     /// Starts a job's span and writes its context into the job's metadata.
     fn traced<A>(&self, mut task: Task<A>) -> (MessageSpan, Task<A>) {
         let telemetry = self.telemetry();
@@ -78,8 +77,7 @@ impl<B: BackendConfig> TracedProducer<B> {
 
     fn push_span<A>(&self, task: &Task<A>, headers: &mut Written) -> MessageSpan {
         let telemetry = self.telemetry();
-        let queue = self.consumer.queue.as_deref().or(task.queue().map(AsRef::as_ref));
-        let destination = destination::of_queue::<B::Args>(telemetry, "push", queue);
+        let destination = self.consumer.destination::<A>("push", task);
         let id = task.task_id().map(ToString::to_string);
         let facts = facts::of_task(task);
         let operation = Operation::new("push", &destination)

@@ -1,8 +1,10 @@
 //! Jobs through real storages and workers.
 #![forbid(unsafe_code)]
 
+mod cron;
 mod enqueuing;
 mod outcomes;
 mod storages;
 mod support;
+mod workflow;
 mod working;
