@@ -46,6 +46,7 @@ pub(crate) async fn soon<F: Future>(future: F) -> Result<F::Output, tokio::time:
 /// An SQLite database in a file of its own.
 pub(crate) struct Database {
     pub(crate) pool: SqlitePool,
+    pub(crate) url: String,
     _directory: TempDir,
 }
 
@@ -55,7 +56,7 @@ impl Database {
         let url = format!("sqlite://{}?mode=rwc", directory.path().join("jobs.db").display());
         let pool = SqlitePool::connect(&url).await?;
         SqliteStorage::setup(&pool).await?;
-        Ok(Self { pool, _directory: directory })
+        Ok(Self { pool, url, _directory: directory })
     }
 
     pub(crate) fn queue(&self, settings: &Settings) -> TracedProducer<SqliteStorage<SendEmail>> {
