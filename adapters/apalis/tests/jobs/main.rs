@@ -1,6 +1,7 @@
 //! Jobs through real storages and workers.
 #![forbid(unsafe_code)]
 
+mod builtin_layer;
 mod crash;
 mod cron;
 mod enqueuing;
