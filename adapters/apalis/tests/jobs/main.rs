@@ -8,5 +8,6 @@ mod enqueuing;
 mod outcomes;
 mod storages;
 mod support;
+mod waterfall;
 mod workflow;
 mod working;
