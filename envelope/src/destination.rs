@@ -113,8 +113,8 @@ impl Fixed {
 }
 
 impl PreparedDestination {
-    /// `listed`: whether this is one of the destinations that the cache has room for. One that is not stays out of the metrics, and
-    /// its texts are its own.
+    /// `listed`: whether this is one of the destinations that the cache has room for. One that is not stays out of the metrics unless
+    /// it has a template, and its texts are its own.
     pub(crate) fn new(
         system: &'static str,
         operation: &'static str,
@@ -139,8 +139,10 @@ impl PreparedDestination {
         let name = keep(name);
         let label = template.clone().unwrap_or_else(|| if anonymous || temporary { "".into() } else { name.clone() });
         let span_name = name_of_span(operation, label.as_str());
+        // A template is one of few, however many names belong to it.
+        let counted = listed || template.is_some();
         let span_name =
-            if listed { intern(span_name).map_or_else(Cow::Owned, Cow::Borrowed) } else { Cow::Owned(span_name) };
+            if counted { intern(span_name).map_or_else(Cow::Owned, Cow::Borrowed) } else { Cow::Owned(span_name) };
 
         let release = settings.semconv;
         let mut all = Vec::with_capacity(attributes.len() + 8);
@@ -168,7 +170,7 @@ impl PreparedDestination {
         let mut messages = Vec::new();
         release.push(&mut messages, &semconv::OPERATION_NAME, operation);
         release.push(&mut messages, &semconv::SYSTEM, system);
-        if listed && !label.as_str().is_empty() {
+        if counted && !label.as_str().is_empty() {
             // The name only where it is of low cardinality itself (*Messaging metrics*).
             let key = if template.is_some() { &semconv::DESTINATION_TEMPLATE } else { &semconv::DESTINATION_NAME };
             release.push(&mut messages, key, label.clone());

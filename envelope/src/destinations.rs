@@ -8,7 +8,7 @@ use std::hash::Hasher;
 use std::sync::{PoisonError, RwLock};
 
 /// How many are kept. A service that sends to more than these puts ids into its destinations' names; those beyond are prepared for
-/// each message, and stay out of the metrics.
+/// each message, and stay out of the metrics unless a template stands for them there.
 const LIMIT: usize = 1024;
 
 /// A cache that is looked into with the parts that the client has at hand (exchange, routing key, queue), so that the name is put
@@ -109,5 +109,8 @@ mod tests {
         assert!(one_more.get().metric_label().is_none());
         assert!(get(&destinations, &["user-7"]).get().metric_label().is_some());
         assert_eq!(destinations.0.read().unwrap().len(), LIMIT);
+        let of_template = || Destination::new("user-1025").template("user-{id}");
+        let of_template = destinations.get("test", "publish", &["user-1025"], &Settings::default(), of_template);
+        assert_eq!(of_template.get().metric_label().map(|label| label.value.as_str()), Some("user-{id}".into()));
     }
 }

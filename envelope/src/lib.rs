@@ -107,6 +107,7 @@ pub use open_spans::{OpenSpans, Ticket};
 pub use opentelemetry;
 pub use operation::{Fact, Operation, Where};
 pub use outcome::Outcome;
+pub use pattern::Pattern;
 pub use policies::{ExistingContext, Propagation, Trust};
 pub use relation::Relation;
 pub use semconv::SemConv;

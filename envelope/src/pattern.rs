@@ -1,11 +1,22 @@
 //! Patterns over names, as in `emails.*` or `x-death*`: `*` stands for any run of characters, also an empty one.
 
-/// A pattern; everything but `*` stands for itself.
+/// A pattern over names, as the settings take it for destinations: `*` stands for any run of characters, also an empty one, and
+/// everything else for itself.
+///
+/// ```
+/// use traced_envelope::Pattern;
+///
+/// let emails = Pattern::new("emails.*");
+/// assert!(emails.matches("emails.welcome"));
+/// assert!(!emails.matches("emails"));
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct Pattern(String);
+pub struct Pattern(String);
 
 impl Pattern {
-    pub(crate) fn new(pattern: impl Into<String>) -> Self {
+    /// A pattern of this text.
+    #[must_use]
+    pub fn new(pattern: impl Into<String>) -> Self {
         Self(pattern.into())
     }
 
@@ -15,7 +26,9 @@ impl Pattern {
     }
 
     /// Linear in `name`: after each `*`, the first place where the next piece fits is the best one.
-    pub(crate) fn matches(&self, name: &str) -> bool {
+    /// Whether all of the name is what the pattern says.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
         let mut pieces = self.0.split('*');
         let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };
         let Some(last) = pieces.next_back() else { return rest.is_empty() };

@@ -162,7 +162,7 @@ impl Telemetry {
 
     /// The same, kept in a cache of at most 1024 destinations and found there by what the client has at hand, such as exchange and
     /// routing key. `describe` is called for a new one only. Beyond the limit it is called for each message, and the destination is
-    /// left out of the metrics.
+    /// left out of the metrics, unless it has a template.
     ///
     /// ```
     /// use traced_envelope::{Destination, Settings, Telemetry};

@@ -1,15 +1,15 @@
 //! Kafka through `traced-kafka`.
 
 mod headers;
+mod topic;
 
 use crate::unique::unique;
 use crate::{Ability, Arrived, Payload, Settle, Spans, Transport};
 use anyhow::{Context as _, Result};
 pub use headers::KeyAndHeaders;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
-use rdkafka::client::DefaultClientContext;
+use opentelemetry::Context;
 use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
-use rdkafka::error::{KafkaResult, RDKafkaErrorCode};
+use rdkafka::error::KafkaResult;
 use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::Timeout;
@@ -19,12 +19,20 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 use test_brokers::Kafka;
-use tokio::task::block_in_place;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+pub use topic::create_topic;
 use traced_envelope::Settings;
 use traced_kafka::{TracedConsumer, TracedMessage, TracedProducer};
 
 /// For what the broker answers at once, if it is there.
 const ANSWER: Duration = Duration::from_secs(5);
+
+/// For a commit: librdkafka looks for the group's coordinator as long as the session lasts.
+const SETTLED: Duration = Duration::from_secs(20);
+
+/// For a consumer that leaves its group.
+const LEFT: Duration = Duration::from_secs(30);
 
 /// A producer on Kafka, a topic of one partition, and the group that reads it.
 #[derive(Clone)]
@@ -38,15 +46,8 @@ pub struct KafkaTransport {
 impl KafkaTransport {
     async fn on(broker: Arc<Kafka>, id: &str) -> Result<Self> {
         let (topic, group) = (format!("orders-{id}"), format!("inventory-{id}"));
-        let config = config(&broker);
-        let admin: AdminClient<DefaultClientContext> = config.create()?;
-        let options = AdminOptions::new().request_timeout(Some(ANSWER)).operation_timeout(Some(ANSWER));
-        let created = admin.create_topics(&[NewTopic::new(&topic, 1, TopicReplication::Fixed(1))], &options).await?;
-        match created.into_iter().next().context("no answer for the topic")? {
-            Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
-            Err((topic, error)) => anyhow::bail!("{topic}: {error}"),
-        }
-        Ok(Self { producer: config.create()?, broker, topic, group })
+        create_topic(&broker, &topic, 1).await?;
+        Ok(Self { producer: config(&broker).create()?, broker, topic, group })
     }
 }
 
@@ -73,20 +74,25 @@ pub struct Delivery {
     consumer: Shared,
 }
 
-fn settle(consumer: &TracedConsumer<StreamConsumer>, message: &OwnedMessage, settle: Settle) {
-    let (topic, partition, offset) = (message.topic(), message.partition(), message.offset());
-    // librdkafka waits for the broker's answer on this thread, and the opt-in span of a commit belongs to the current context.
-    let settled: KafkaResult<()> = block_in_place(|| match settle {
-        Settle::Done => {
-            let mut offsets = TopicPartitionList::new();
-            // What is committed is where to go on.
-            offsets.add_partition_offset(topic, partition, Offset::Offset(offset.saturating_add(1)))?;
-            consumer.commit(&offsets, CommitMode::Sync)
+/// librdkafka waits for the broker's answer on the calling thread: on one of its own, so that a broker that is gone holds up nobody.
+async fn settle(consumer: &Shared, message: &OwnedMessage, settle: Settle) {
+    let (topic, partition, offset) = (message.topic().to_owned(), message.partition(), message.offset());
+    // The opt-in span of a commit belongs to the current context.
+    let (consumer, context) = (Arc::clone(consumer), Context::current());
+    let settling = spawn_blocking(move || -> KafkaResult<()> {
+        let _context = context.attach();
+        match settle {
+            Settle::Done => {
+                let mut offsets = TopicPartitionList::new();
+                // What is committed is where to go on.
+                offsets.add_partition_offset(&topic, partition, Offset::Offset(offset.saturating_add(1)))?;
+                consumer.commit(&offsets, CommitMode::Sync)
+            }
+            Settle::Again => consumer.get_ref().seek(&topic, partition, Offset::Offset(offset), ANSWER),
         }
-        Settle::Again => consumer.get_ref().seek(topic, partition, Offset::Offset(offset), ANSWER),
     });
     // What cannot be settled, because the connection is gone, is delivered again.
-    drop(settled);
+    timeout(SETTLED, settling).await.ok();
 }
 
 fn arrived(message: &OwnedMessage) -> Arrived<KeyAndHeaders> {
@@ -218,7 +224,9 @@ impl Transport for KafkaTransport {
     async fn close(&self, consumer: Shared) -> Result<()> {
         // Dropped, it leaves its group, and waits for that.
         let consumer = Arc::into_inner(consumer).context("a message of this consumer is still there")?;
-        block_in_place(|| drop(consumer));
+        timeout(LEFT, spawn_blocking(move || drop(consumer)))
+            .await
+            .context("the consumer does not leave its group")??;
         Ok(())
     }
 
@@ -236,7 +244,7 @@ impl Transport for KafkaTransport {
         let Delivery { message, consumer } = delivery;
         message.process(async move |message: OwnedMessage| {
             let result = handler(arrived(&message)).await;
-            settle(&consumer, &message, afterwards);
+            settle(&consumer, &message, afterwards).await;
             result
         })
     }
@@ -253,7 +261,7 @@ impl Transport for KafkaTransport {
             let result = handler(messages.iter().map(arrived).collect()).await;
             // The last one's offset stands for all before it.
             if let Some(last) = messages.last() {
-                settle(consumer, last, Settle::Done);
+                settle(consumer, last, Settle::Done).await;
             }
             result
         });
@@ -266,7 +274,7 @@ impl Transport for KafkaTransport {
         message
             .process(async move |message: OwnedMessage| {
                 producer.republish(&message, &topic).await?;
-                settle(&consumer, &message, Settle::Done);
+                settle(&consumer, &message, Settle::Done).await;
                 KafkaResult::Ok(())
             })
             .await?;

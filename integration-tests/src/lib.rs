@@ -17,13 +17,16 @@ pub mod cases;
 mod kafka;
 mod process;
 mod rabbitmq;
+mod redis;
 mod register;
 mod transport;
 mod unique;
 
 pub use bench::{Bench, Seen, soon};
-pub use kafka::{KafkaTransport, KeyAndHeaders};
+pub use kafka::{KafkaTransport, KeyAndHeaders, create_topic};
 pub use process::in_a_process_of_its_own;
 pub use rabbitmq::RabbitMqTransport;
+pub use redis::{Around, PubSubTransport};
 pub use register::run;
 pub use transport::{Ability, Arrived, Payload, Settle, Spans, Transport};
+pub use unique::unique;

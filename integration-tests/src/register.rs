@@ -1,7 +1,15 @@
 //! Every case becomes a test, named by what it proves.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use std::future::Future;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// For a case and all its waits, a broker's restart among them: a test that fails is better than one that hangs.
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// For the tasks that a case has left behind.
+const SHUTDOWN: Duration = Duration::from_secs(10);
 
 /// Runs a case on a runtime of its own, whose tasks move between threads.
 ///
@@ -11,7 +19,10 @@ use std::future::Future;
 pub fn run(case: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     // Spawned: the case is polled by the workers, and its future is proven to be `Send`.
-    match runtime.block_on(runtime.spawn(case)) {
+    let ended = runtime.block_on(async { timeout(LIMIT, tokio::spawn(case)).await });
+    // A client's call that still blocks its thread, since no broker answers, would keep the runtime and the test for ever.
+    runtime.shutdown_timeout(SHUTDOWN);
+    match ended.with_context(|| format!("the case does not end within {} s", LIMIT.as_secs()))? {
         Ok(result) => result,
         Err(failed) => match failed.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),

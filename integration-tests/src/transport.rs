@@ -12,6 +12,8 @@ pub enum Ability {
     BatchPublish,
     /// Processing many messages in one handler.
     BatchProcess,
+    /// Publishing a message that carries a context already.
+    ExistingContext,
     /// Asking for one message.
     Pull,
     /// Giving a message back, to be delivered again.

@@ -9,3 +9,8 @@ mod kafka {
 mod rabbitmq {
     integration_tests::conformance!(integration_tests::RabbitMqTransport);
 }
+
+/// Redis' channels, over redis.
+mod redis_pubsub {
+    integration_tests::conformance!(integration_tests::PubSubTransport);
+}

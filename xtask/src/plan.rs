@@ -49,7 +49,7 @@ pub(crate) fn plan(task: Task, forced: Option<Way>, facts: &Facts) -> Result<Pla
             }
             Decision::ToInstall { packages, instead, why } => {
                 plan.ways.push((name, Way::Local));
-                // Maven's package is not to be named twice where two kinds want it.
+                // A package is not to be named twice where two kinds want it.
                 plan.servers
                     .extend(packages.iter().filter(|package| !plan.servers.contains(package)).collect::<Vec<_>>());
                 lacks.push(format!("{name}: {why}"));
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
     use test_brokers::{Environment, KAFKA, KINDS, Missing, RABBITMQ};
 
-    const SERVERS: [&str; 3] = ["rabbitmq-server", "default-jre-headless", "maven"];
+    const SERVERS: [&str; 4] = ["rabbitmq-server", "default-jre-headless", "maven", "redis-server"];
 
     /// Nothing for any kind: what a kind looks for is looked for where there is nothing.
     fn nothing(kind: &'static Kind) -> BrokerFacts {
@@ -213,7 +213,7 @@ mod tests {
         assert_eq!((plan.common_way(), plan.servers.len()), (None, 0));
         let kafka_is_missing = bare(|broker| broker.address = Ok(broker.kind.name != "Kafka"));
         let plan = test(None, &kafka_is_missing).expect("a plan");
-        assert_eq!((plan.way(&KAFKA), plan.servers), (Some(Way::Local), SERVERS[1..].to_vec()));
+        assert_eq!((plan.way(&KAFKA), plan.servers), (Some(Way::Local), SERVERS[1..3].to_vec()));
     }
 
     #[test]
@@ -248,8 +248,16 @@ mod tests {
             broker.server = Err(Missing { why: "it is no program".to_owned(), ..Missing::default() });
         });
         for (forced, facts, part) in [
-            (None, &user, "sudo apt-get install --no-install-recommends rabbitmq-server default-jre-headless maven`"),
-            (None, &elsewhere, "start Docker, or install rabbitmq-server default-jre-headless maven, or set"),
+            (
+                None,
+                &user,
+                "sudo apt-get install --no-install-recommends rabbitmq-server default-jre-headless maven redis-server`",
+            ),
+            (
+                None,
+                &elsewhere,
+                "start Docker, or install rabbitmq-server default-jre-headless maven redis-server, or set",
+            ),
             (None, &elsewhere, "or set TRACED_KAFKA_URL to the address of a Kafka"),
             (None, &malformed, "RabbitMQ: TRACED_RABBITMQ_URL is malformed"),
             (None, &faulty, "RabbitMQ: no Docker engine answers, and it is no program"),

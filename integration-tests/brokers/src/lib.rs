@@ -17,8 +17,8 @@
 //! # }
 //! ```
 //!
-//! Not in it: clients, queues, messages. A new broker is one folder beside `rabbitmq`: its facts ([`Kind`]), its container,
-//! its commands, and a type with its address; then it is named in [`KINDS`]. The other files know no broker by name.
+//! Not in it: clients, queues, messages. A new broker is one folder beside `rabbitmq`: its facts ([`Kind`]), and how it is
+//! started: its container, its commands, its URL; then it is named in [`KINDS`]. The other files know no broker by name.
 #![forbid(unsafe_code)]
 
 mod choice;
@@ -30,7 +30,10 @@ mod kind;
 mod place;
 mod program;
 mod rabbitmq;
+mod redis;
 
+#[cfg(feature = "servers")]
+mod broker;
 #[cfg(feature = "servers")]
 mod container;
 #[cfg(feature = "servers")]
@@ -50,6 +53,8 @@ mod shared;
 #[cfg(feature = "servers")]
 mod watchdog;
 
+#[cfg(feature = "servers")]
+pub use broker::Broker;
 pub use choice::{Choice, Way, choose};
 pub use engine::Engine;
 pub use environment::Environment;
@@ -61,6 +66,9 @@ pub use program::find_program;
 pub use rabbitmq::RABBITMQ;
 #[cfg(feature = "servers")]
 pub use rabbitmq::RabbitMq;
+pub use redis::{REDIS, REDIS_CLUSTER};
+#[cfg(feature = "servers")]
+pub use redis::{Redis, RedisCluster};
 
 /// Every kind of broker that there is here: what the tests need.
-pub const KINDS: [&Kind; 2] = [&RABBITMQ, &KAFKA];
+pub const KINDS: [&Kind; 4] = [&RABBITMQ, &KAFKA, &REDIS, &REDIS_CLUSTER];

@@ -11,9 +11,16 @@ use anyhow::{Context as _, Result};
 /// broker on such a port can be given that very port, connect to itself, and keep the broker from coming back.
 const RANGE: std::ops::Range<u16> = 10_000..30_000;
 
-/// A port that nobody listens on. Taken at random: processes that start brokers at the same time hardly ever meet.
+/// A port that nobody listens on.
 pub(crate) fn free_port() -> Result<u16> {
-    (0..100).map(|_| random_port()).find(|port| is_free(*port)).context("none of 100 ports is free")
+    free_ports(1)
+}
+
+/// The first of so many ports in a row that nobody listens on. Taken at random: processes that start brokers at the same time
+/// hardly ever meet.
+pub(crate) fn free_ports(count: u16) -> Result<u16> {
+    let are_free = |first: &u16| (*first..*first + count).all(is_free);
+    (0..100).map(|_| random_port()).find(are_free).context("none of 100 ports is free")
 }
 
 /// Found out by connecting. A listener that is opened for a moment can stay open: another thread that starts a process just then
@@ -41,5 +48,12 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).expect("nobody listens there");
         assert!(!is_free(port));
         drop(listener);
+    }
+
+    #[test]
+    fn of_ports_in_a_row_each_is_free() {
+        let first = free_ports(3).expect("three ports");
+        let listeners = (first..first + 3).map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)));
+        assert!(listeners.collect::<Result<Vec<_>, _>>().is_ok());
     }
 }

@@ -13,8 +13,12 @@ use crate::{Environment, Kind};
 
 /// How a kind of broker is started.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Recipe {
+pub struct Recipe {
     pub(crate) kind: Kind,
+    /// How many ports in a row it takes: what follows is told the first one, which clients connect to.
+    pub(crate) ports: u16,
+    /// The URL of what is started at `host:port`.
+    pub(crate) url: fn(&str) -> String,
     /// Completes the container; the second argument is the port on the host, known before the start and the same after a restart.
     pub(crate) container: fn(GenericImage, u16) -> ContainerRequest<GenericImage>,
     /// A script for a shell in the container, run once it is known under which host and port clients reach it; not at a later
@@ -32,7 +36,7 @@ pub(crate) struct Place<'a> {
     pub(crate) program: &'a Path,
     /// Empty, its own, and removed afterwards.
     pub(crate) directory: &'a Path,
-    /// On loopback.
+    /// On loopback, the first of [`Recipe::ports`].
     pub(crate) port: u16,
     pub(crate) environment: &'a Environment,
 }

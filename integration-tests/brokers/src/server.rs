@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::{
-    Choice, Environment, Kind, Way, choose, container::Container, local::Local, port::free_port, ready, recipe::Recipe,
+    Choice, Environment, Kind, Way, choose, container::Container, local::Local, port::free_ports, ready, recipe::Recipe,
 };
 
 /// A handle on a server; the last one to be dropped ends it and removes what it left.
@@ -15,18 +15,11 @@ pub(crate) struct Server(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     recipe: Recipe,
-    address: Address,
+    url: String,
+    /// `host:port` of one that was started here.
+    place: Option<String>,
     description: String,
     origin: Mutex<Origin>,
-}
-
-/// Where clients find it.
-#[derive(Clone, Debug)]
-pub(crate) enum Address {
-    /// As it was given.
-    Url(String),
-    /// Of a server that was started here.
-    Port { host: String, port: u16 },
 }
 
 #[derive(Debug)]
@@ -44,7 +37,7 @@ impl Server {
     fn start_blocking(recipe: &Recipe, environment: &Environment) -> Result<Self> {
         let kind = recipe.kind;
         let name = kind.name;
-        let (address, description, origin) = match choose(&kind, environment).map_err(|why| anyhow!(why))? {
+        let (url, place, description, origin) = match choose(&kind, environment).map_err(|why| anyhow!(why))? {
             Choice::Address(url) => {
                 let places = (kind.places)(&url).unwrap_or_default();
                 let printed = places.join(",");
@@ -52,43 +45,43 @@ impl Server {
                 if !places.iter().any(|place| ready::ask_at(place, recipe.ask).is_ok()) {
                     bail!("no {name} answers at {printed}, which {} names", kind.url_variable);
                 }
-                (Address::Url(url), format!("{name} at {printed}"), Origin::Given)
+                (url, None, format!("{name} at {printed}"), Origin::Given)
             }
             Choice::Docker { image } => {
-                let port = free_port()?;
+                let port = free_ports(recipe.ports)?;
                 let container = Container::start(recipe, &image, port)
                     .with_context(|| format!("{name} does not start from image {image}"))?;
                 let id: String = container.id().unwrap_or_default().chars().take(12).collect();
                 let host = container.host()?;
-                let description = format!("{name} at {host}:{port}, container {id} of image {image}");
-                (Address::Port { host, port }, description, Origin::Container(Box::new(container)))
+                let place = format!("{host}:{port}");
+                let description = format!("{name} at {place}, container {id} of image {image}");
+                ((recipe.url)(&place), Some(place), description, Origin::Container(Box::new(container)))
             }
             Choice::Local { program, note } => {
-                let port = free_port()?;
+                let port = free_ports(recipe.ports)?;
                 let local = Local::start(recipe, &program, port, environment)
                     .with_context(|| format!("{name} does not start from {}", program.display()))?;
                 let id = local.id().unwrap_or_default();
-                let mut description = format!("{name} at 127.0.0.1:{port}, process {id} of {}", program.display());
+                let place = format!("127.0.0.1:{port}");
+                let mut description = format!("{name} at {place}, process {id} of {}", program.display());
                 if let Some(note) = note {
                     description = format!("{description} ({note})");
                 }
-                (Address::Port { host: "127.0.0.1".to_owned(), port }, description, Origin::Local(Box::new(local)))
+                ((recipe.url)(&place), Some(place), description, Origin::Local(Box::new(local)))
             }
         };
-        let server = Self(Arc::new(Inner { recipe: *recipe, address, description, origin: Mutex::new(origin) }));
+        let server = Self(Arc::new(Inner { recipe: *recipe, url, place, description, origin: Mutex::new(origin) }));
         server.wait_for_answer().with_context(|| server.0.description.clone())?;
         Ok(server)
     }
 
     fn wait_for_answer(&self) -> Result<()> {
-        match &self.0.address {
-            Address::Url(_) => Ok(()),
-            Address::Port { host, port } => ready::wait_for_answer(&format!("{host}:{port}"), self.0.recipe.ask),
-        }
+        self.0.place.as_deref().map_or(Ok(()), |place| ready::wait_for_answer(place, self.0.recipe.ask))
     }
 
-    pub(crate) fn address(&self) -> &Address {
-        &self.0.address
+    /// Where clients find it.
+    pub(crate) fn url(&self) -> &str {
+        &self.0.url
     }
 
     pub(crate) fn description(&self) -> &str {

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 /// Fit for a `static`: it holds nothing by itself, so the last user drops the value. A value in a `static` is never dropped, and
 /// its container stays behind.
 #[derive(Debug)]
-pub(crate) struct Shared<T>(Mutex<Weak<T>>);
+pub struct Shared<T>(Mutex<Weak<T>>);
 
 impl<T> Shared<T> {
     pub(crate) const fn new() -> Self {

@@ -79,13 +79,13 @@ pub async fn an_instrumented_worker_loop_does_not_collect_the_messages_in_one_tr
     let bench = Bench::<T>::new().await?;
     for (made_inside, links_of_loop) in [(true, 0), (false, 1)] {
         bench.capture.clear();
-        for _ in 0..2 {
-            bench.publish("7", T::plain()).await?;
-        }
         let worker = Context::new().with_span(bench.warehouse_tracer().start("worker"));
         let settings = bench.warehouse();
         let made = bench.transport.consumer(&settings);
         let mut consumer = if made_inside { made.with_context(worker.clone()).await? } else { made.await? };
+        for _ in 0..2 {
+            bench.publish("7", T::plain()).await?;
+        }
         async {
             for _ in 0..2 {
                 bench.look(&mut consumer).await?;

@@ -35,7 +35,7 @@ pub async fn every_confirmed_message_is_processed_across_a_broker_restart<T: Tra
         seen.insert(soon(done.recv()).await?.context("the worker has failed")?);
     }
     // What is handled meanwhile fits into the channel, and then the worker waits.
-    bench.transport.restart().await?;
+    patiently(bench.transport.restart()).await??;
     restarted.send_replace(true);
     let mut publisher = pin!(publisher);
     let confirmed = patiently(async {
@@ -53,7 +53,7 @@ pub async fn every_confirmed_message_is_processed_across_a_broker_restart<T: Tra
         seen.insert(handled.context("the worker has failed")?);
     }
     worker.abort();
-    assert!(worker.await.is_err_and(|error| error.is_cancelled()), "the worker ended by itself");
+    assert!(soon(worker).await?.is_err_and(|error| error.is_cancelled()), "the worker ended by itself");
 
     bench.capture.assert_no_open_spans();
     let names = bench.transport.spans();

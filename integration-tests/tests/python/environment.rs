@@ -74,7 +74,7 @@ async fn make() -> Result<PathBuf> {
     let unfinished = tempfile::Builder::new().prefix("python-unfinished-").tempdir_in(parent)?;
     say(&format!("making a virtual environment for Python, once: {}", directory.display()));
     run(python("python3").args(["-m", "venv"]).arg(unfinished.path())).await.context("python3 -m venv")?;
-    say("installing pika and OpenTelemetry from pip's registry");
+    say("installing clients of brokers and OpenTelemetry from pip's registry");
     let requirements = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python/requirements.txt");
     let mut pip = python(unfinished.path().join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "-r"]);

@@ -14,12 +14,14 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Reports(Vec<Value>);
 
-/// Runs a script of this folder to its end; one that hangs is killed, and an error.
-pub(crate) async fn run(interpreter: &Path, url: &str, script: &str, arguments: &[&str]) -> Result<Reports> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python").join(script);
+/// Runs a script of a client's folder to its end, on the broker with this address; one that hangs is killed, and an error.
+pub(crate) async fn run(interpreter: &Path, broker: &str, script: &str, arguments: &[&str]) -> Result<Reports> {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/python");
     // The address can hold a password, and everyone can read a command line.
     let mut command = python(interpreter);
-    let run = command.arg(path).args(arguments).env("AMQP_URL", url).output();
+    command.arg(scripts.join(script)).args(arguments).env("BROKER", broker);
+    // For what all scripts share.
+    let run = command.env("PYTHONPATH", scripts).output();
     // Dropped by the timeout, the child is killed.
     let output = timeout(LIMIT, run).await.with_context(|| format!("{script} {arguments:?} does not end"))??;
     let (reports, errors) = (String::from_utf8(output.stdout)?, String::from_utf8_lossy(&output.stderr));
@@ -54,9 +56,14 @@ impl Reports {
 
     /// The one message, as a handler in Python saw it.
     pub(crate) fn message(&self) -> Result<&Value> {
-        match self.0.iter().filter(|report| report["report"] == "message").collect::<Vec<_>>()[..] {
+        match self.messages()[..] {
             [message] => Ok(message),
             _ => bail!("no one message: {self:#?}"),
         }
+    }
+
+    /// All messages, in the order in which they came.
+    pub(crate) fn messages(&self) -> Vec<&Value> {
+        self.0.iter().filter(|report| report["report"] == "message").collect()
     }
 }

@@ -12,9 +12,7 @@ mod properties;
 #[cfg(feature = "servers")]
 mod recipe;
 #[cfg(feature = "servers")]
-mod server;
-#[cfg(feature = "servers")]
-pub use server::Kafka;
+pub use recipe::Kafka;
 
 /// Kafka, as one node that is broker and controller (`KRaft`).
 pub const KAFKA: Kind = Kind {

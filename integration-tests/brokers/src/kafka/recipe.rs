@@ -14,12 +14,48 @@ use super::{
     properties::{LOG, Listeners},
 };
 use crate::{
+    Broker,
+    broker::Served,
     port::free_port,
     recipe::{Commands, Place, Recipe},
+    shared::Shared,
 };
 
-pub(super) const RECIPE: Recipe =
-    Recipe { kind: KAFKA, container, once_addressed: Some(prepare_container), commands, ask: answers::ask };
+/// A Kafka to test with: one node; topics are made when they are first named, with one partition.
+///
+/// Topics, messages and offsets outlast [`Broker::stop`] and [`Broker::kill`]; after a kill it takes some nine seconds more to
+/// start again: its controller waits until the session of the broker that is no more has run out. The first group of a new Kafka
+/// waits one to three seconds for its coordinator, later ones do not.
+pub type Kafka = Broker<OfKafka>;
+
+/// Stands for Kafka.
+#[derive(Debug)]
+pub struct OfKafka;
+
+impl Served for OfKafka {
+    const RECIPE: Recipe = Recipe {
+        kind: KAFKA,
+        ports: 1,
+        url: str::to_owned,
+        container,
+        once_addressed: Some(prepare_container),
+        commands,
+        ask: answers::ask,
+    };
+
+    fn shared() -> &'static Shared<Kafka> {
+        static SHARED: Shared<Kafka> = Shared::new();
+        &SHARED
+    }
+}
+
+impl Kafka {
+    /// [`Broker::url`] by the name that Kafka has for it: a client's `bootstrap.servers`, as `host:port[,host:port]`.
+    #[must_use]
+    pub fn bootstrap_servers(&self) -> &str {
+        self.url()
+    }
+}
 
 /// Any will do: 16 bytes in URL-safe Base64.
 const CLUSTER: &str = "dHJhY2VkLXRlc3RzLi4uLg";

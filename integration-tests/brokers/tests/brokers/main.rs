@@ -5,6 +5,7 @@
 
 mod kafka;
 mod rabbitmq;
+mod redis;
 
 use test_brokers::{Environment, Kind, Way, choose};
 

@@ -5,14 +5,15 @@ usage: consumer.py QUEUE [NEXT]
 
 import sys
 
-from partner import connect, report_message
+from client import connect
+from partner import report_message
 
 queue, *following = sys.argv[1:]
 connection, channel, tracer = connect()
 
 
 def on_message(channel, method, properties, body):
-    report_message(properties, body)
+    report_message((properties.headers or {}).items(), body)
     with tracer.start_as_current_span("handle"):
         for name in following:
             # With the properties that came: what the message carried is to be replaced, not doubled.

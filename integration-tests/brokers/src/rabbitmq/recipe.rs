@@ -1,16 +1,17 @@
-//! A RabbitMQ server for tests: its container, its commands, its URL.
+//! How a RabbitMQ is started: its container, its commands, its URL.
 
-use std::{fs, process::Command, sync::Arc};
+use std::{fs, process::Command};
 
 use anyhow::{Context as _, Result};
 use testcontainers::{ContainerRequest, GenericImage, ImageExt as _, core::IntoContainerPort as _};
 
 use super::RABBITMQ;
 use crate::{
-    Environment, find_program,
+    Broker,
+    broker::Served,
+    find_program,
     port::free_port,
     recipe::{Commands, Place, Recipe},
-    server::{Address, Server},
     shared::Shared,
 };
 
@@ -18,90 +19,30 @@ use crate::{
 const USER: &str = "traced";
 const PASSWORD: &str = "traced";
 
-/// A RabbitMQ to test with. The last handle to be dropped ends it and removes its data, also when a test panics.
-///
-/// One that was found by its address stays as it is, and cannot be stopped from here.
+/// A RabbitMQ to test with. Its durable queues and persistent messages outlast [`Broker::stop`].
+pub type RabbitMq = Broker<OfRabbitMq>;
+
+/// Stands for RabbitMQ.
 #[derive(Debug)]
-pub struct RabbitMq {
-    server: Server,
-    url: String,
-}
+pub struct OfRabbitMq;
 
-impl RabbitMq {
-    /// The one that the tests of this process share, started if none of them has it now.
-    ///
-    /// Its last user ends it: hold it as long as you need it, and name queues and exchanges uniquely.
-    ///
-    /// ```no_run
-    /// # async fn run() -> anyhow::Result<()> {
-    /// let (mine, yours) = (test_brokers::RabbitMq::shared().await?, test_brokers::RabbitMq::shared().await?);
-    /// assert_eq!(mine.url(), yours.url());
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub async fn shared() -> Result<Arc<Self>> {
+impl Served for OfRabbitMq {
+    const RECIPE: Recipe = Recipe {
+        kind: RABBITMQ,
+        ports: 1,
+        url: |place| format!("amqp://{USER}:{PASSWORD}@{place}/%2f"),
+        container,
+        once_addressed: None,
+        commands,
+        // A connection is enough, also where an address wants TLS: the server's log has said the rest.
+        ask: |_connection| Ok(()),
+    };
+
+    fn shared() -> &'static Shared<RabbitMq> {
         static SHARED: Shared<RabbitMq> = Shared::new();
-        SHARED.get_or_start(Self::start()).await
-    }
-
-    /// One of your own, for what others would notice: a restart, a policy, an alarm. An address in the environment is not
-    /// one's own, and is what you get all the same.
-    pub async fn start() -> Result<Self> {
-        Self::start_in(Environment::of_process()).await
-    }
-
-    /// [`RabbitMq::start`] as if these were the environment variables.
-    pub async fn start_in(environment: Environment) -> Result<Self> {
-        let server = Server::start(RECIPE, environment).await?;
-        let url = match server.address() {
-            Address::Url(url) => url.clone(),
-            Address::Port { host, port } => format!("amqp://{USER}:{PASSWORD}@{host}:{port}/%2f"),
-        };
-        Ok(Self { server, url })
-    }
-
-    /// Where clients connect to, the same after a restart: `amqp://user:password@host:port/%2f`.
-    #[must_use]
-    pub fn url(&self) -> &str {
-        &self.url
-    }
-
-    /// What it is, in one line without a password, for reports.
-    #[must_use]
-    pub fn describe(&self) -> &str {
-        self.server.description()
-    }
-
-    /// Ends it in good order; clients are refused until [`RabbitMq::start_again`]. Durable queues and persistent messages stay.
-    pub async fn stop(&self) -> Result<()> {
-        self.server.stop().await
-    }
-
-    /// Ends it with SIGKILL, as a crash would.
-    pub async fn kill(&self) -> Result<()> {
-        self.server.kill().await
-    }
-
-    /// Starts it on the same address with the data that it left, and waits until it takes connections.
-    pub async fn start_again(&self) -> Result<()> {
-        self.server.start_again().await
-    }
-
-    /// [`RabbitMq::stop`] and [`RabbitMq::start_again`].
-    pub async fn restart(&self) -> Result<()> {
-        self.stop().await?;
-        self.start_again().await
+        &SHARED
     }
 }
-
-const RECIPE: Recipe = Recipe {
-    kind: RABBITMQ,
-    container,
-    once_addressed: None,
-    commands,
-    // A connection is enough, also where an address wants TLS: the server's log has said the rest.
-    ask: |_connection| Ok(()),
-};
 
 fn container(image: GenericImage, port: u16) -> ContainerRequest<GenericImage> {
     // A port that the engine chooses would be another one after a restart.

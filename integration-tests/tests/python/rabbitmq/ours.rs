@@ -1,15 +1,9 @@
 //! Our side of the queue: a channel, queues of their own, and a capture of all spans.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use integration_tests::unique;
 use lapin::{
     BasicProperties, Channel, Connection, ConnectionProperties,
     message::BasicGetMessage,
@@ -21,6 +15,8 @@ use test_brokers::RabbitMq;
 use tokio::time::timeout;
 use traced_envelope::testing::{Capture, CapturedSpan};
 use traced_rabbitmq::{TracedConsumer, TracedDelivery, TracedProducer};
+
+use crate::context::span_of;
 
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
@@ -45,9 +41,7 @@ impl Ours {
 
     /// Declares a queue that both sides can use; a broker that was not started by the test is rid of it a while later.
     pub(crate) async fn queue(&self) -> Result<ShortString> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos();
-        let name = format!("python-{}-{now}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!("python-{}", unique());
         let expires = BTreeMap::from([("x-expires".into(), AMQPValue::LongInt(300_000))]);
         let options = QueueDeclareOptions::default();
         self.channel.queue_declare(name.as_str().into(), options, FieldTable::from(expires)).await?;
@@ -80,10 +74,7 @@ impl Ours {
 
     /// The one span of this kind that we made.
     pub(crate) fn span(&self, kind: &SpanKind) -> Result<CapturedSpan> {
-        let mut spans = self.capture.spans().into_iter().filter(|span| span.kind() == *kind);
-        let span = spans.next().with_context(|| format!("no span of kind {kind:?}"))?;
-        ensure!(spans.next().is_none(), "several spans of kind {kind:?}");
-        Ok(span)
+        span_of(&self.capture, kind)
     }
 }
 

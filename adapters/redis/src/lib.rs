@@ -1,0 +1,131 @@
+//! One OpenTelemetry trace through Redis, over [redis].
+//!
+//! Make a [`TracedProducer`] of the connection that publishes and a [`TracedConsumer`] of the subscription, and the handler's spans
+//! become children of the publisher's, also across processes and languages. Arguments and errors are redis', unchanged.
+//!
+//! Messages of pub/sub have no headers, so the context rides in an envelope around the payload. Which one is said where the producer is
+//! made, since subscribers have to read it: [upgrade them first](#how-to-introduce-it).
+//!
+//! ```no_run
+//! use redis::aio::{MultiplexedConnection, PubSub};
+//! use traced_redis::{Form, TracedConsumer, TracedProducer};
+//!
+//! # async fn reserve(_: &[u8]) -> redis::RedisResult<()> { Ok(()) }
+//! # async fn example(connection: MultiplexedConnection, mut subscription: PubSub) -> redis::RedisResult<()> {
+//! let mut producer = TracedProducer::new(connection, Form::Binary);
+//! let receivers = producer.publish("orders", b"{}").await?; // was: connection.publish("orders", b"{}")
+//!
+//! subscription.subscribe("orders").await?;
+//! let mut consumer = TracedConsumer::new(subscription); // was: let mut messages = subscription.into_on_message();
+//! while let Some(message) = consumer.next().await {
+//!     message?.process(async |message| reserve(message.payload()).await).await?;
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! # What you will see
+//!
+//! ```text
+//! checkout                  shop       INTERNAL
+//! └─ publish orders         shop       PRODUCER
+//!    └─ process orders      warehouse  CONSUMER  → publish orders
+//!       └─ reserve stock    warehouse  INTERNAL
+//! ```
+//!
+//! | call | span | starts | ends |
+//! |---|---|---|---|
+//! | [`TracedProducer::publish`], [`publish_json`](TracedProducer::publish_json), [`publish_blocking`](TracedProducer::publish_blocking) | `publish {channel}`, PRODUCER | before the command is sent | with the number of receivers |
+//! | [`TracedProducer::spublish`] and its kin | `spublish {channel}`, PRODUCER | the same | the same |
+//! | [`TracedProducer::pipeline`], [`pipeline_blocking`](TracedProducer::pipeline_blocking) | `create ..` for each message, one `publish ..` that links them | before the first command is sent | with the last answer |
+//! | [`TracedMessage::process`], [`process_blocking`](TracedMessage::process_blocking) | `process {channel}` or `process {pattern}`, CONSUMER | with the handler | when it returns, fails, panics or is dropped |
+//! | [`TracedMessage::start`] | the same | at once | when the message is [finished](OpenMessage::finish) or dropped |
+//! | [`TracedConsumer::process_batch`] | the same, with a link to each message | with the handler | as `process` |
+//!
+//! # The forms
+//!
+//! | form | what travels | who reads it |
+//! |---|---|---|
+//! | [`Form::Binary`] | a frame: `F5 54 52 43`, a header block, the payload | subscribers with this crate |
+//! | [`publish_json`](TracedProducer::publish_json) | `{"trace_context":{"traceparent":".."},"payload":..}` | whoever reads JSON: `json.loads(data)["payload"]` |
+//! | [`Form::CloudEvents`] | a CloudEvent 1.0 in structured JSON | Dapr, the CloudEvents SDKs |
+//! | [`Form::Bare`] | the payload alone, without a context | everybody |
+//!
+//! Consumers read the first two, and with [`Settings::accept_forms`] the third. Everything else is a payload as it is: half a frame, an
+//! object with a third member, bytes at random. A payload is not copied out of its envelope, unless it has to be decoded.
+//!
+//! The form is the same whether or not something is traced: also where telemetry is switched off, messages are in envelopes, and are
+//! taken out of them.
+//!
+//! # How to introduce it
+//!
+//! Subscribers first: a [`TracedConsumer`] takes bare messages as they are. Then publishers, each channel when all of its subscribers
+//! are there; for the others [`TracedProducer::form_for`] says [`Form::Bare`].
+//!
+//! # Defaults, and how to change them
+//!
+//! Process-wide providers and propagator (the W3C's if none is installed); a message's creation context is the parent of its process
+//! span, and linked. [`Settings`] changes all that, for each producer and consumer.
+//!
+//! # Features
+//!
+//! `tokio` (default): redis' asynchronous connections, on tokio; without it there are the synchronous ones. The connection manager and
+//! clusters are features of redis. `internal-logs` (default): one warning, a `tracing` event, when the first messages saw no SDK.
+//! `tracing`: process spans are opened as `tracing` spans too, so that bare `tracing` events land on them. `logs`: failures as log events,
+//! for [`Settings`]' logger provider.
+//!
+//! # Limits
+//!
+//! - A subscriber without this crate gets the envelope. So do keyspace notifications' subscribers get what Redis writes: those are never
+//!   in one.
+//! - Redis keeps no message: what is published while a subscriber is away is lost, also while a connection manager connects again.
+//! - A connection that is subscribed to a channel by its name and by a pattern gets a message twice, and processes it twice.
+//! - A payload that looks like an envelope is taken for one, such as a message that is passed on bare, as it came.
+//!   [`Settings::accept_forms`] says which ones.
+//! - redis hides the server's address: [`Settings::server`] adds it.
+//! - A publish whose future is dropped ends as `cancelled`, although Redis may have got the message: redis does not tell.
+//! - Commands that are sent past this crate, from scripts too, carry no context.
+#![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+mod batch;
+mod batch_message;
+mod body;
+mod consumer;
+mod destination;
+mod error;
+mod message;
+#[cfg(feature = "tokio")]
+mod message_stream;
+mod open_message;
+mod pipeline;
+mod producer;
+#[cfg(feature = "tokio")]
+mod publish;
+mod publish_blocking;
+mod publisher;
+mod rewritten;
+mod source;
+#[cfg(feature = "tokio")]
+mod subscription;
+#[cfg(feature = "tokio")]
+mod traced_destination;
+
+pub use consumer::TracedConsumer;
+pub use message::{Message, TracedMessage};
+pub use open_message::OpenMessage;
+pub use opentelemetry;
+pub use pipeline::TracedPipeline;
+pub use producer::TracedProducer;
+pub use redis;
+#[cfg(feature = "tokio")]
+pub use subscription::Subscription;
+#[cfg(feature = "tokio")]
+pub use traced_destination::TracedDestination;
+pub use traced_envelope as envelope;
+pub use traced_envelope::{AcceptedForms, CloudEvents, Envelope, Form, Outcome, Relation, Settings};
+
+/// The telemetry of this crate's scope. A frame of a foreign writer can hold a header more than once.
+fn telemetry(settings: &Settings) -> traced_envelope::Telemetry {
+    traced_envelope::Telemetry::scoped("redis", env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), settings)
+        .headers_may_repeat()
+}

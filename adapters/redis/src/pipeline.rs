@@ -1,0 +1,199 @@
+//! Pipelines and transactions with messages in them.
+
+use crate::body::{Body, Bytes, Json};
+use crate::publisher::{Command, Publisher, Target};
+use crate::rewritten::Rewritten;
+use opentelemetry::trace::SpanContext;
+use redis::{Pipeline, RedisError};
+use serde_core::Serialize;
+use std::fmt;
+use traced_envelope::{Destination, MessageSpan, Operation, Outcome};
+
+/// A pipeline in which messages have create spans; [`TracedProducer::pipeline`](crate::TracedProducer::pipeline) hands it to a closure.
+///
+/// The messages go through this, all other commands through [`get_mut`](Self::get_mut): redis' own pipeline, in which the commands
+/// stand in the order in which they were added.
+///
+/// ```no_run
+/// use redis::aio::MultiplexedConnection;
+/// use traced_redis::{Form, TracedProducer};
+///
+/// # async fn example(connection: MultiplexedConnection) -> redis::RedisResult<()> {
+/// let mut producer = TracedProducer::new(connection, Form::Binary);
+/// let (left, receivers): (i64, usize) = producer
+///     .pipeline(|pipeline| {
+///         pipeline.get_mut().atomic().decr("stock", 1);
+///         pipeline.publish("orders", b"1").publish("audit", b"1").ignore();
+///     })
+///     .await?;
+/// # Ok(()) }
+/// ```
+pub struct TracedPipeline<'p> {
+    pipeline: Pipeline,
+    publisher: &'p Publisher,
+    messages: Vec<Message>,
+    /// The first payload that could not be written.
+    failed: Option<RedisError>,
+}
+
+/// One message of the pipeline.
+struct Message {
+    /// Its command's place.
+    index: usize,
+    command: Command,
+    channel: Box<[u8]>,
+    /// Where it was created; `None` without a create span.
+    created: Option<SpanContext>,
+    /// How it is put into its envelope once the send span is there, whose context it shares.
+    waiting: Option<Waiting>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Waiting {
+    Bytes,
+    Json,
+}
+
+impl<'p> TracedPipeline<'p> {
+    pub(crate) fn new(publisher: &'p Publisher) -> Self {
+        Self { pipeline: Pipeline::new(), publisher, messages: Vec::new(), failed: None }
+    }
+
+    /// Adds a `PUBLISH` of bytes, in the form of [`TracedProducer::publish`](crate::TracedProducer::publish).
+    pub fn publish(&mut self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> &mut Self {
+        self.add(Command::Publish, channel.as_ref(), &Bytes(payload.as_ref()), Waiting::Bytes)
+    }
+
+    /// Adds a `PUBLISH` of a value, in the form of [`TracedProducer::publish_json`](crate::TracedProducer::publish_json). A value that
+    /// has no JSON fails the pipeline before anything of it is sent.
+    pub fn publish_json<T>(&mut self, channel: impl AsRef<[u8]>, payload: &T) -> &mut Self
+    where
+        T: Serialize + ?Sized,
+    {
+        self.add(Command::Publish, channel.as_ref(), &Json(payload), Waiting::Json)
+    }
+
+    /// Adds an `SPUBLISH` of bytes.
+    pub fn spublish(&mut self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> &mut Self {
+        self.add(Command::Spublish, channel.as_ref(), &Bytes(payload.as_ref()), Waiting::Bytes)
+    }
+
+    /// Adds an `SPUBLISH` of a value, as [`publish_json`](Self::publish_json).
+    pub fn spublish_json<T>(&mut self, channel: impl AsRef<[u8]>, payload: &T) -> &mut Self
+    where
+        T: Serialize + ?Sized,
+    {
+        self.add(Command::Spublish, channel.as_ref(), &Json(payload), Waiting::Json)
+    }
+
+    /// [`Pipeline::ignore`]: leaves the last command's result out of the pipeline's.
+    pub fn ignore(&mut self) -> &mut Self {
+        self.pipeline.ignore();
+        self
+    }
+
+    /// [`Pipeline::atomic`]: runs all commands in one transaction, between `MULTI` and `EXEC`.
+    pub fn atomic(&mut self) -> &mut Self {
+        self.pipeline.atomic();
+        self
+    }
+
+    /// redis' pipeline so far.
+    #[must_use]
+    pub fn get_ref(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// redis' pipeline, for all other commands. Do not [clear](Pipeline::clear) it: the messages' spans have been made.
+    #[must_use]
+    pub fn get_mut(&mut self) -> &mut Pipeline {
+        &mut self.pipeline
+    }
+
+    fn add(&mut self, command: Command, channel: &[u8], body: &impl Body, waiting: Waiting) -> &mut Self {
+        let name = String::from_utf8_lossy(channel);
+        let form = self.publisher.form(&name);
+        let destination = self.publisher.prepared("create", &name);
+        let target = Target { command, channel, form, destination: &destination };
+        let telemetry = &self.publisher.telemetry;
+        let creates = telemetry.makes_create_spans();
+        // A message that waits stands in the pipeline as it is: what it shares is known when all of them are.
+        let started = if creates {
+            let operation = target.operation("create", body);
+            self.publisher.start(&target, body, |headers| telemetry.create(operation, headers))
+        } else {
+            let bare = Target { form: &traced_envelope::Form::Bare, ..target };
+            self.publisher.start(&bare, body, |_| MessageSpan::off())
+        };
+        match started {
+            Ok((span, native)) => {
+                let message = Message {
+                    index: self.pipeline.len(),
+                    command,
+                    channel: channel.into(),
+                    created: span.span_context(),
+                    waiting: (!creates).then_some(waiting),
+                };
+                span.end(Outcome::Ok);
+                self.messages.push(message);
+                self.pipeline.add_command(native);
+            }
+            Err(error) => {
+                self.failed.get_or_insert(error);
+            }
+        }
+        self
+    }
+
+    /// Starts the send span, and gives the messages that waited for it their context. `None` for a pipeline without messages.
+    pub(crate) fn start(self) -> redis::RedisResult<Sending> {
+        let Self { pipeline, publisher, messages, failed } = self;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let Some(operation) = shared(messages.iter().map(|message| message.command.operation())).or_else(|| {
+            // Both commands in one pipeline.
+            messages.first().map(|_| "publish")
+        }) else {
+            return Ok(Sending { pipeline, rewritten: Rewritten::default(), span: MessageSpan::off() });
+        };
+        let destination = match shared(messages.iter().map(|message| &message.channel)) {
+            Some(channel) => publisher.prepared(operation, &String::from_utf8_lossy(channel)),
+            None => publisher.telemetry.prepare(operation, Destination::default()),
+        };
+        let created = messages.iter().filter_map(|message| message.created.clone());
+        let operation = Operation::new(operation, &destination).batch(messages.len());
+        let span = publisher.telemetry.send_batch(operation, created);
+        let waiting = messages.iter().filter_map(|message| {
+            let name = String::from_utf8_lossy(&message.channel);
+            Some((message.index, message.command, publisher.form(&name), message.waiting?))
+        });
+        let places = messages.iter().map(|message| message.index).collect();
+        let rewritten = Rewritten::new(&pipeline, waiting, &span, places);
+        Ok(Sending { pipeline, rewritten, span })
+    }
+}
+
+/// A pipeline that is ready to go.
+pub(crate) struct Sending {
+    pub(crate) pipeline: Pipeline,
+    pub(crate) rewritten: Rewritten,
+    pub(crate) span: MessageSpan,
+}
+
+/// The value that all have in common.
+fn shared<V: PartialEq>(mut values: impl Iterator<Item = V>) -> Option<V> {
+    let first = values.next()?;
+    values.all(|value| value == first).then_some(first)
+}
+
+impl fmt::Debug for TracedPipeline<'_> {
+    /// The commands are left out: they are the application's.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("TracedPipeline")
+            .field("commands", &self.pipeline.len())
+            .field("messages", &self.messages.len())
+            .finish_non_exhaustive()
+    }
+}

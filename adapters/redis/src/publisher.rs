@@ -1,0 +1,129 @@
+//! What a producer is without its connection: describes, injects, and puts the payload into its envelope.
+
+use crate::body::Body;
+use crate::{destination, error};
+use redis::{Cmd, RedisResult};
+use std::sync::Arc;
+use traced_envelope::{
+    Form, MessageHeaders, MessageSpan, Operation, Pattern, PreparedDestination, Telemetry, is_anonymous,
+};
+
+/// The two commands that publish.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Command {
+    /// To a channel of the whole cluster.
+    Publish,
+    /// To a channel of one shard.
+    Spublish,
+}
+
+impl Command {
+    pub(crate) fn operation(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Spublish => "spublish",
+        }
+    }
+
+    pub(crate) fn to(self, channel: &[u8], payload: &[u8]) -> Cmd {
+        match self {
+            Self::Publish => Cmd::publish(channel, payload),
+            Self::Spublish => Cmd::spublish(channel, payload),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Publisher {
+    form: Form,
+    /// Channels with a form of their own; the first that fits counts.
+    forms: Arc<[(Pattern, Form)]>,
+    pub(crate) telemetry: Telemetry,
+}
+
+impl Publisher {
+    pub(crate) fn new(form: Form, telemetry: Telemetry) -> Self {
+        Self { form, forms: Arc::default(), telemetry }
+    }
+
+    pub(crate) fn form_for(&mut self, channel: Pattern, form: Form) {
+        self.forms = self.forms.iter().cloned().chain([(channel, form)]).collect();
+    }
+
+    pub(crate) fn form(&self, channel: &str) -> &Form {
+        self.forms.iter().find(|(pattern, _)| pattern.matches(channel)).map_or(&self.form, |(_, form)| form)
+    }
+
+    pub(crate) fn prepared(&self, operation: &'static str, channel: &str) -> PreparedDestination {
+        if is_anonymous(channel) {
+            // The channel of one requester: many of them would take the place of the destinations that last.
+            return self.telemetry.prepare(operation, destination::of_channel(channel));
+        }
+        self.telemetry.prepared(operation, &[channel], |_| destination::of_channel(channel))
+    }
+
+    /// Starts the send span of one message: the command that publishes it has its context.
+    pub(crate) fn send(&self, command: Command, channel: &[u8], body: &impl Body) -> RedisResult<(MessageSpan, Cmd)> {
+        let name = String::from_utf8_lossy(channel);
+        let destination = self.prepared(command.operation(), &name);
+        self.send_to(&Target { command, channel, form: self.form(&name), destination: &destination }, body)
+    }
+
+    /// The same for what was worked out before.
+    pub(crate) fn send_to(&self, target: &Target<'_>, body: &impl Body) -> RedisResult<(MessageSpan, Cmd)> {
+        let operation = target.operation(target.command.operation(), body);
+        self.start(target, body, |headers| self.telemetry.send(operation, headers))
+    }
+
+    /// Starts a span by `start`. Whether or not it writes a context, the form is the same: subscribers rely on it.
+    pub(crate) fn start(
+        &self,
+        target: &Target<'_>,
+        body: &impl Body,
+        start: impl FnOnce(&mut MessageHeaders) -> MessageSpan,
+    ) -> RedisResult<(MessageSpan, Cmd)> {
+        let mut headers = MessageHeaders::new();
+        let span = start(&mut headers);
+        match body.encode(target.form, &headers) {
+            Ok(payload) => Ok((span, target.command.to(target.channel, &payload))),
+            Err(error) => {
+                span.end(error::of_error(&error));
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Where a message is published to, and how.
+pub(crate) struct Target<'t> {
+    pub(crate) command: Command,
+    pub(crate) channel: &'t [u8],
+    pub(crate) form: &'t Form,
+    pub(crate) destination: &'t PreparedDestination,
+}
+
+impl<'t> Target<'t> {
+    pub(crate) fn operation(&self, name: &'static str, body: &impl Body) -> Operation<'t> {
+        let operation = Operation::new(name, self.destination);
+        match body.size() {
+            Some(bytes) => operation.body_size(bytes),
+            None => operation,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use traced_envelope::Settings;
+
+    #[test]
+    fn the_first_pattern_that_fits_decides_the_form() {
+        let mut publisher = Publisher::new(Form::Binary, crate::telemetry(&Settings::default()));
+        publisher.form_for(Pattern::new("legacy.*"), Form::Bare);
+        publisher.form_for(Pattern::new("legacy.new"), Form::Binary);
+        for (channel, form) in [("orders", Form::Binary), ("legacy.old", Form::Bare), ("legacy.new", Form::Bare)] {
+            assert_eq!(publisher.form(channel), &form, "{channel}");
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! What messages come out of.
+
+use futures_core::Stream as _;
+use redis::aio::{PubSub, PubSubStream};
+use redis::{Msg, PushInfo, PushKind};
+use std::pin::pin;
+use std::task::{Context, Poll};
+use tokio::sync::mpsc::UnboundedReceiver;
+
+/// What asynchronous messages come out of; it cannot be implemented elsewhere.
+///
+/// | type | protocol | when the connection is lost |
+/// |---|---|---|
+/// | [`PubSub`] | RESP2 | an error, then the end |
+/// | [`PubSubStream`], the half of a [split](PubSub::split) one | RESP2 | an error, then the end |
+/// | [`UnboundedReceiver`] of [`PushInfo`], whose sender was given to a connection as `push_sender` | RESP3 | the connection manager subscribes again, and messages go on; with any other connection an error, then the end |
+pub trait Subscription: sealed::Sealed {}
+
+impl Subscription for PubSub {}
+impl Subscription for PubSubStream {}
+impl Subscription for UnboundedReceiver<PushInfo> {}
+
+/// What a subscription has brought.
+#[derive(Debug)]
+pub enum Event {
+    /// A message.
+    Message(Msg),
+    /// The connection is lost, though it may come again.
+    Lost,
+    /// Something else, after which the connection is there.
+    Other,
+    /// Nothing will come any more.
+    End,
+}
+
+pub(crate) mod sealed {
+    use super::{Context, Event, Poll};
+
+    pub trait Sealed {
+        /// Whether [`Event::End`] can only mean that the connection was lost.
+        const ENDS_WHEN_LOST: bool;
+
+        fn poll_event(&mut self, task: &mut Context<'_>) -> Poll<Event>;
+    }
+}
+
+impl sealed::Sealed for PubSub {
+    const ENDS_WHEN_LOST: bool = true;
+
+    fn poll_event(&mut self, task: &mut Context<'_>) -> Poll<Event> {
+        pin!(self.on_message()).poll_next(task).map(of_message)
+    }
+}
+
+impl sealed::Sealed for PubSubStream {
+    const ENDS_WHEN_LOST: bool = true;
+
+    fn poll_event(&mut self, task: &mut Context<'_>) -> Poll<Event> {
+        pin!(self).poll_next(task).map(of_message)
+    }
+}
+
+impl sealed::Sealed for UnboundedReceiver<PushInfo> {
+    /// The connection's owner drops it, and the sender goes with it.
+    const ENDS_WHEN_LOST: bool = false;
+
+    fn poll_event(&mut self, task: &mut Context<'_>) -> Poll<Event> {
+        self.poll_recv(task).map(|push| match push {
+            Some(push) if push.kind == PushKind::Disconnection => Event::Lost,
+            Some(push) => Msg::from_push_info(push).map_or(Event::Other, Event::Message),
+            None => Event::End,
+        })
+    }
+}
+
+fn of_message(message: Option<Msg>) -> Event {
+    message.map_or(Event::End, Event::Message)
+}
