@@ -1,9 +1,8 @@
 //! What is happening to which message, where: what an adapter says of it.
 
-use crate::PreparedDestination;
 use crate::existing::Existing;
 use crate::semconv::Name;
-use opentelemetry::Value;
+use crate::{Fact, PreparedDestination};
 use opentelemetry::trace::SpanContext;
 use std::time::{Duration, SystemTime};
 
@@ -84,45 +83,6 @@ impl<'a> From<&'a str> for Where<'a> {
 impl<'a> From<&'a PreparedDestination> for Where<'a> {
     fn from(prepared: &'a PreparedDestination) -> Self {
         Self::Prepared(prepared)
-    }
-}
-
-/// The value of an attribute, borrowed.
-#[derive(Clone, Copy, Debug)]
-pub enum Fact<'a> {
-    /// A number.
-    Number(i64),
-    /// A truth value.
-    Flag(bool),
-    /// A text.
-    Text(&'a str),
-}
-
-impl From<i64> for Fact<'_> {
-    fn from(number: i64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<bool> for Fact<'_> {
-    fn from(flag: bool) -> Self {
-        Self::Flag(flag)
-    }
-}
-
-impl<'a> From<&'a str> for Fact<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<Fact<'_>> for Value {
-    fn from(fact: Fact<'_>) -> Self {
-        match fact {
-            Fact::Number(number) => number.into(),
-            Fact::Flag(flag) => flag.into(),
-            Fact::Text(text) => text.to_owned().into(),
-        }
     }
 }
 
