@@ -74,6 +74,7 @@ mod message_span;
 mod metrics;
 mod open_spans;
 mod operation;
+mod operation_type;
 mod outcome;
 mod pattern;
 mod policies;

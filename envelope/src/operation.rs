@@ -1,34 +1,11 @@
 //! What is happening to which message, where: what an adapter says of it.
 
 use crate::existing::Existing;
+pub(crate) use crate::operation_type::OperationType;
 use crate::semconv::Name;
 use crate::{Fact, PreparedDestination};
 use opentelemetry::trace::SpanContext;
 use std::time::{Duration, SystemTime};
-
-/// The five types of operation of the conventions, and one of our own.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum OperationType {
-    Create,
-    Send,
-    Receive,
-    Process,
-    Settle,
-    Transaction,
-}
-
-impl OperationType {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Send => "send",
-            Self::Receive => "receive",
-            Self::Process => "process",
-            Self::Settle => "settle",
-            Self::Transaction => "transaction",
-        }
-    }
-}
 
 /// An operation on a message, as the adapter sees it: its name, its destination and what is known of the message.
 ///

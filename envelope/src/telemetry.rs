@@ -205,23 +205,6 @@ impl Telemetry {
         Existing { span_context, fields: true }
     }
 
-    /// What [`MessageSpan::run`](crate::MessageSpan::run) makes of a result, with the names of
-    /// [`Settings::on_error`]: for adapters that decide about some results themselves.
-    ///
-    /// ```
-    /// use traced_envelope::{Outcome, Settings, Telemetry};
-    ///
-    /// let settings = Settings::default().on_error(|error| error.downcast_ref::<std::fmt::Error>().map(|_| "unformatted"));
-    /// let telemetry = Telemetry::new("nats", &settings);
-    /// assert_eq!(telemetry.outcome(&Ok::<_, std::fmt::Error>(())), Outcome::Ok);
-    /// let Outcome::Error { kind, .. } = telemetry.outcome(&Err::<(), _>(std::fmt::Error)) else { panic!() };
-    /// assert_eq!(kind, "unformatted");
-    /// ```
-    #[must_use]
-    pub fn outcome<T, E: std::fmt::Display + 'static>(&self, result: &Result<T, E>) -> crate::Outcome {
-        crate::Outcome::of(result, self.inner.settings.on_error.as_deref())
-    }
-
     pub(crate) fn resolve(&self, operation: &Operation<'_>) -> PreparedDestination {
         match operation.destination {
             Where::Prepared(prepared) => prepared.clone(),
