@@ -23,9 +23,9 @@ use std::fmt::{self, Display};
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
-pub use storage::{Postgres, Redis, Sqlite, Storage};
 use std::time::Duration;
 use storage::Layer;
+pub use storage::{Postgres, Redis, Sqlite, Storage};
 use traced_apalis::{TracedLayer, TracedProducer, apalis_core};
 use traced_envelope::Settings;
 
@@ -86,7 +86,10 @@ impl<S: Storage> Transport for ApalisTransport<S> {
         (Ability::Pull, "a worker asks for tasks, an application does not"),
         (Ability::Redeliver, "a retried job links its creation context by default: the adapter's own tests retry"),
         (Ability::Republish, "a task that is pushed again is a task that is pushed"),
-        (Ability::Restart, "a worker of apalis ends with its storage's connection: the adapter's own tests kill one in the middle of a job"),
+        (
+            Ability::Restart,
+            "a worker of apalis ends with its storage's connection: the adapter's own tests kill one in the middle of a job",
+        ),
         (Ability::TypedErrors, "apalis boxes a handler's error"),
     ];
 
@@ -158,7 +161,12 @@ impl<S: Storage> Transport for ApalisTransport<S> {
         TracedProducer::with_settings(self.storage.queue(&self.queue), settings).queue(&*self.queue)
     }
 
-    async fn publish(&self, producer: &TracedProducer<S::Backend>, payload: &[u8], native: MetadataStore) -> Result<()> {
+    async fn publish(
+        &self,
+        producer: &TracedProducer<S::Backend>,
+        payload: &[u8],
+        native: MetadataStore,
+    ) -> Result<()> {
         Ok(producer.clone().push_task(task(payload, native)).await?)
     }
 
@@ -178,7 +186,9 @@ impl<S: Storage> Transport for ApalisTransport<S> {
         let Consumer { queue, worker, layer } = consumer;
         let task = poll_fn(|cx| {
             std::task::ready!(queue.poll_ready(cx, worker))?;
-            queue.poll_next_args(cx, worker).map(|next| next.context("the storage has ended")?.map_err(anyhow::Error::from))
+            queue
+                .poll_next_args(cx, worker)
+                .map(|next| next.context("the storage has ended")?.map_err(anyhow::Error::from))
         });
         Ok(Delivery { task: task.await?, layer: layer.clone() })
     }

@@ -21,11 +21,7 @@ impl<B: Backend> Backend for TracedProducer<B> {
         self.backend.poll_ready(cx, worker)
     }
 
-    fn poll_next(
-        &mut self,
-        cx: &mut Context<'_>,
-        worker: &WorkerContext,
-    ) -> Poll<Option<Result<B::Task, B::Error>>> {
+    fn poll_next(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<Option<Result<B::Task, B::Error>>> {
         self.backend.poll_next(cx, worker)
     }
 

@@ -77,7 +77,10 @@ mod tests {
     #[test]
     fn a_storage_is_known_by_its_crate() {
         assert_eq!(storage_of::<MemoryStorage<u32>>(), ("memory", true));
-        assert_eq!(storage_of::<apalis_sqlite::SqliteStorage<apalis_file_storage::JsonStorage<()>>>(), ("sqlite", true));
+        assert_eq!(
+            storage_of::<apalis_sqlite::SqliteStorage<apalis_file_storage::JsonStorage<()>>>(),
+            ("sqlite", true)
+        );
         assert_eq!(storage_of::<apalis_file_storage::JsonStorage<u32>>(), ("file", true));
         assert_eq!(storage_of::<String>(), (APALIS, true));
         let decorated = MemoryStorage::<u32>::new().wake_on_push();

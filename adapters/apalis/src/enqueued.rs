@@ -85,7 +85,11 @@ mod tests {
             let times = times(enqueued, run_at, done_at);
             assert_eq!((times.due_at, times.scheduled), (due_at, scheduled), "{enqueued:?} {run_at:?} {done_at:?}");
         }
-        assert_eq!(times("99999999999999999999", Some(u64::MAX), None).due_at, None, "times beyond the clock's are none");
+        assert_eq!(
+            times("99999999999999999999", Some(u64::MAX), None).due_at,
+            None,
+            "times beyond the clock's are none"
+        );
     }
 
     #[test]

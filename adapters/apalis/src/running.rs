@@ -1,7 +1,7 @@
 //! A job that runs inside its span.
 
-use crate::headers::TaskHeaders;
 use crate::enqueued::Times;
+use crate::headers::TaskHeaders;
 use crate::outcome::Ending;
 use crate::{TracedConsumer, facts};
 use apalis_core::error::BoxDynError;

@@ -29,11 +29,7 @@ impl<L> Backend for OneTask<L> {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_next(
-        &mut self,
-        _: &mut Context<'_>,
-        _: &WorkerContext,
-    ) -> Poll<Option<Result<Task<Vec<u8>>, Infallible>>> {
+    fn poll_next(&mut self, _: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Task<Vec<u8>>, Infallible>>> {
         // The worker is dropped after its one task.
         self.task.take().map_or(Poll::Pending, |task| Poll::Ready(Some(Ok(task))))
     }

@@ -64,10 +64,8 @@ async fn in_their_span<F: Future>(capture: &Capture, future: F) -> F::Output {
 async fn theirs_worked(capture: &Capture) -> Result<CapturedSpan, BoxDynError> {
     let mut queue = MemoryStorage::new();
     async {
-        in_their_span(capture, async {
-            queue.push_task(TaskBuilder::new(email()).metadata(&by_hand()).build()).await
-        })
-        .await?;
+        in_their_span(capture, async { queue.push_task(TaskBuilder::new(email()).metadata(&by_hand()).build()).await })
+            .await?;
         let worker = WorkerBuilder::new("mailer").backend(queue).layer(their_layer()).build(async |_: SendEmail| ());
         worker.run_until(until_ended(capture, 2)).await?;
         Ok(capture.span("task"))
@@ -256,8 +254,7 @@ async fn a_workflows_steps_stay_together_with_ours_only() -> Result<(), BoxDynEr
     capture.clear();
     let mut ours = TracedProducer::with_settings(storage, &capture.settings("ours")).queue("sums");
     ours.push_start(20).await?;
-    let worker =
-        WorkerBuilder::new("ours").backend(ours.poll_with_interval(Duration::from_millis(5))).build(flow!());
+    let worker = WorkerBuilder::new("ours").backend(ours.poll_with_interval(Duration::from_millis(5))).build(flow!());
     worker.run_until(until_ended(&capture, 4)).await?;
     capture.assert_one_trace();
     Ok(())

@@ -22,11 +22,8 @@ const WORKER: &str = "TRACED_TEST_WORKER";
 
 /// Workers look for jobs of dead ones once a second, and one is dead after a second without a sign of life.
 fn queue(pool: &SqlitePool, settings: &Settings) -> TracedProducer<SqliteStorage<SendEmail>> {
-    let config = Config::default()
-        .queue("emails")
-        .batch_size(1)
-        .heartbeat_interval(Duration::from_secs(1))
-        .missed_heartbeats(1);
+    let config =
+        Config::default().queue("emails").batch_size(1).heartbeat_interval(Duration::from_secs(1)).missed_heartbeats(1);
     TracedProducer::with_settings(SqliteStorage::new(pool).with_config(config), settings).queue("emails")
 }
 

@@ -11,8 +11,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
-use traced_apalis::{Settings, apalis_core};
 use traced_apalis::envelope::testing::{Capture, CapturedSpan};
+use traced_apalis::{Settings, apalis_core};
 
 #[derive(Debug)]
 struct Declined;
@@ -26,11 +26,13 @@ impl fmt::Display for Declined {
 impl std::error::Error for Declined {}
 
 /// Runs one job, and tells its span and the error that the worker heard of.
-async fn run(handler: fn() -> Result<(), BoxDynError>) -> Result<(CapturedSpan, Option<Arc<BoxDynError>>), BoxDynError> {
+async fn run(
+    handler: fn() -> Result<(), BoxDynError>,
+) -> Result<(CapturedSpan, Option<Arc<BoxDynError>>), BoxDynError> {
     let capture = Capture::new();
-    let settings = capture.settings("mailer").on_error(|error| {
-        error.downcast_ref::<BoxDynError>()?.is::<Declined>().then_some("declined")
-    });
+    let settings = capture
+        .settings("mailer")
+        .on_error(|error| error.downcast_ref::<BoxDynError>()?.is::<Declined>().then_some("declined"));
     let mut queue = memory(&settings);
     queue.push(email()).await?;
     let heard = Arc::new(Mutex::new(None));
@@ -94,7 +96,11 @@ async fn a_panic_that_nobody_catches_is_on_the_span_and_goes_on() -> Result<(), 
         queue.push(email()).await?;
         let worker = WorkerBuilder::new("mailer").backend(queue).build(move |_: SendEmail| {
             assert!(lazily, "no paper");
-            async move { if lazily { panic!("no paper") } }
+            async move {
+                if lazily {
+                    panic!("no paper")
+                }
+            }
         });
         let died = soon(tokio::spawn(worker.run())).await?.err().ok_or("the worker lives")?;
         assert!(died.is_panic());
@@ -145,9 +151,7 @@ async fn without_a_span_nothing_is_noted_on_somebody_elses() -> Result<(), BoxDy
         async move { doing.notify_one() }
     });
     let around = opentelemetry::Context::new().with_span(capture.tracer("mailer").start("main"));
-    let until = async move {
-        soon(done.notified()).await.map_err(std::io::Error::other)
-    };
+    let until = async move { soon(done.notified()).await.map_err(std::io::Error::other) };
     worker.run_until(until).with_context(around.clone()).await?;
     around.span().end();
     assert!(capture.span("main").attributes().is_empty());

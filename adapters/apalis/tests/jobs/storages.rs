@@ -1,8 +1,8 @@
 //! The same through each storage that needs no server.
 
 use crate::support::{Database, SendEmail, email, memory, until_ended};
-use apalis_core::backend::ext::BackendExt as _;
 use apalis_core::backend::TaskSink;
+use apalis_core::backend::ext::BackendExt as _;
 use apalis_core::error::BoxDynError;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_file_storage::JsonStorage;
@@ -18,11 +18,24 @@ macro_rules! one_trace {
         let worker = WorkerBuilder::new("mailer").backend(queue).build(async |_: SendEmail| ());
         worker.run_until(until_ended(capture, 2)).await?;
         capture.assert_trace(concat!(
-            "push ", $name, "  shop  PRODUCER  {messaging.system=", $system, "}\n",
-            "  process ", $name, "  shop  CONSUMER  → push ", $name, "  {messaging.system=", $system, "}\n",
+            "push ",
+            $name,
+            "  shop  PRODUCER  {messaging.system=",
+            $system,
+            "}\n",
+            "  process ",
+            $name,
+            "  shop  CONSUMER  → push ",
+            $name,
+            "  {messaging.system=",
+            $system,
+            "}\n",
         ));
         let process = capture.span(concat!("process ", $name));
-        assert_eq!(process.attribute("messaging.message.id"), capture.span(concat!("push ", $name)).attribute("messaging.message.id"));
+        assert_eq!(
+            process.attribute("messaging.message.id"),
+            capture.span(concat!("push ", $name)).attribute("messaging.message.id")
+        );
         assert!(process.parent_is_remote());
     }};
 }

@@ -66,7 +66,8 @@ async fn a_request_its_retried_job_and_the_job_it_makes_are_one_trace() -> Resul
     );
     let forest = capture.forest();
     let picture = forest.waterfall().to_string();
-    let names = ["POST /orders", "push emails", "process emails", "process emails", "push receipts", "process receipts"];
+    let names =
+        ["POST /orders", "push emails", "process emails", "process emails", "push receipts", "process receipts"];
     let mut rest = picture.as_str();
     for name in names {
         let (_, after) = rest.split_once(name).ok_or_else(|| format!("no {name} in\n{picture}"))?;

@@ -26,7 +26,8 @@ async fn a_workflows_steps_are_one_trace() -> Result<(), BoxDynError> {
             assert_eq!(number, 42);
             Ok::<_, BoxDynError>(())
         });
-    let worker = WorkerBuilder::new("calculator").backend(queue.poll_with_interval(Duration::from_millis(5))).build(flow);
+    let worker =
+        WorkerBuilder::new("calculator").backend(queue.poll_with_interval(Duration::from_millis(5))).build(flow);
     worker.run_until(until_ended(&capture, 6)).await?;
     capture.assert_trace(
         "
@@ -42,7 +43,8 @@ async fn a_workflows_steps_are_one_trace() -> Result<(), BoxDynError> {
 }
 
 #[tokio::test]
-async fn a_workflow_on_a_storage_without_queues_is_named_by_its_first_jobs_type_on_both_sides() -> Result<(), BoxDynError> {
+async fn a_workflow_on_a_storage_without_queues_is_named_by_its_first_jobs_type_on_both_sides()
+-> Result<(), BoxDynError> {
     let (capture, directory) = (Capture::new(), tempfile::tempdir()?);
     let storage = JsonStorage::<u32>::new(directory.path().join("jobs.json"))?;
     let mut queue = TracedProducer::with_settings(storage, &capture.settings("shop"));

@@ -75,8 +75,8 @@ async fn a_workers_own_retries_run_inside_one_span() -> Result<(), BoxDynError> 
 }
 
 #[tokio::test]
-async fn a_layer_that_is_added_last_makes_a_span_for_each_attempt_and_the_outer_one_stands_aside() -> Result<(), BoxDynError>
-{
+async fn a_layer_that_is_added_last_makes_a_span_for_each_attempt_and_the_outer_one_stands_aside()
+-> Result<(), BoxDynError> {
     for relation in [Relation::Auto, Relation::Parent] {
         let capture = Capture::new();
         let settings = capture.settings("shop").relation(relation);
@@ -113,8 +113,7 @@ async fn a_bare_backend_can_have_the_layer_alone() -> Result<(), BoxDynError> {
     let mut queue = memory(&capture.settings("shop"));
     queue.push(email()).await?;
     let traced = TracedConsumer::with_settings(&capture.settings("mailer")).layer();
-    let worker =
-        WorkerBuilder::new("mailer").backend(queue.into_inner()).layer(traced).build(|_: SendEmail| async {});
+    let worker = WorkerBuilder::new("mailer").backend(queue.into_inner()).layer(traced).build(|_: SendEmail| async {});
     worker.run_until(until_ended(&capture, 2)).await?;
     capture.assert_trace(
         "
@@ -127,9 +126,11 @@ async fn a_bare_backend_can_have_the_layer_alone() -> Result<(), BoxDynError> {
 
 #[tokio::test]
 async fn a_storages_retry_links_and_can_be_told_to_continue() -> Result<(), BoxDynError> {
-    for (relation, continued) in [(Relation::Auto, [true, false]), (Relation::Parent, [true; 2]), (Relation::Link, [false; 2])]
+    for (relation, continued) in
+        [(Relation::Auto, [true, false]), (Relation::Parent, [true; 2]), (Relation::Link, [false; 2])]
     {
         let (database, capture) = (Database::new().await?, Capture::new());
+        let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_millis())?;
         let mut queue = database.queue(&capture.settings("shop").relation(relation));
         queue.push_task(TaskBuilder::new(email()).max_attempts(5).priority(3).build()).await?;
         let worker = WorkerBuilder::new("mailer")
@@ -159,6 +160,8 @@ async fn a_storages_retry_links_and_can_be_told_to_continue() -> Result<(), BoxD
                 assert_eq!(span.attribute(key), value, "{key}");
             }
             assert!(id.is_some() && span.attribute("apalis.run_at").is_some());
+            let Some(Value::I64(enqueued)) = span.attribute("apalis.enqueued_at") else { panic!("{span:?}") };
+            assert!((0..30_000).contains(&(enqueued - now)), "{enqueued}");
             let Some(Value::F64(waited)) = span.attribute("traced.message.wait.duration") else { panic!("{span:?}") };
             assert!((0.0..30.0).contains(waited), "{waited}");
         }

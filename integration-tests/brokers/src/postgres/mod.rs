@@ -16,19 +16,19 @@ pub const POSTGRES: Kind = Kind {
     image_variable: "TRACED_POSTGRES_IMAGE",
     image: "postgres:17.6",
     programs: &[Program {
-            variable: Some("TRACED_POSTGRES_SERVER"),
-            // Debian keeps several versions side by side, and none of them on `PATH`.
-            paths: &[
-                "/usr/lib/postgresql/18/bin/postgres",
-                "/usr/lib/postgresql/17/bin/postgres",
-                "/usr/lib/postgresql/16/bin/postgres",
-                "/usr/lib/postgresql/15/bin/postgres",
-                "/usr/lib/postgresql/14/bin/postgres",
-                "postgres",
-            ],
-            packages: &["postgresql"],
-            instead: Some("set TRACED_POSTGRES_SERVER to the server's program, which has initdb beside it"),
-            spared: None,
+        variable: Some("TRACED_POSTGRES_SERVER"),
+        // Debian keeps several versions side by side, and none of them on `PATH`.
+        paths: &[
+            "/usr/lib/postgresql/18/bin/postgres",
+            "/usr/lib/postgresql/17/bin/postgres",
+            "/usr/lib/postgresql/16/bin/postgres",
+            "/usr/lib/postgresql/15/bin/postgres",
+            "/usr/lib/postgresql/14/bin/postgres",
+            "postgres",
+        ],
+        packages: &["postgresql"],
+        instead: Some("set TRACED_POSTGRES_SERVER to the server's program, which has initdb beside it"),
+        spared: None,
     }],
     units: &["postgresql.service"],
     prepare: None,
