@@ -1,35 +1,11 @@
 //! What is happening to which message, where: what an adapter says of it.
 
-use crate::PreparedDestination;
 use crate::existing::Existing;
+pub(crate) use crate::operation_type::OperationType;
 use crate::semconv::Name;
-use opentelemetry::Value;
+use crate::{Fact, PreparedDestination};
 use opentelemetry::trace::SpanContext;
 use std::time::{Duration, SystemTime};
-
-/// The five types of operation of the conventions, and one of our own.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum OperationType {
-    Create,
-    Send,
-    Receive,
-    Process,
-    Settle,
-    Transaction,
-}
-
-impl OperationType {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::Create => "create",
-            Self::Send => "send",
-            Self::Receive => "receive",
-            Self::Process => "process",
-            Self::Settle => "settle",
-            Self::Transaction => "transaction",
-        }
-    }
-}
 
 /// An operation on a message, as the adapter sees it: its name, its destination and what is known of the message.
 ///
@@ -57,11 +33,13 @@ pub struct Operation<'a> {
     pub(crate) attempt: Option<u32>,
     pub(crate) redelivered: bool,
     pub(crate) pulled: bool,
+    pub(crate) apart: bool,
     pub(crate) sent_at: Option<SystemTime>,
     pub(crate) existing: Existing,
     pub(crate) linked: Option<&'a SpanContext>,
     pub(crate) keep_existing: bool,
     pub(crate) attributes: [Option<(&'a Name, Fact<'a>)>; 3],
+    pub(crate) facts: &'a [(Name, Fact<'a>)],
 }
 
 /// A destination by its name, or one that was prepared.
@@ -85,45 +63,6 @@ impl<'a> From<&'a PreparedDestination> for Where<'a> {
     }
 }
 
-/// The value of an attribute, borrowed.
-#[derive(Clone, Copy, Debug)]
-pub enum Fact<'a> {
-    /// A number.
-    Number(i64),
-    /// A truth value.
-    Flag(bool),
-    /// A text.
-    Text(&'a str),
-}
-
-impl From<i64> for Fact<'_> {
-    fn from(number: i64) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl From<bool> for Fact<'_> {
-    fn from(flag: bool) -> Self {
-        Self::Flag(flag)
-    }
-}
-
-impl<'a> From<&'a str> for Fact<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl From<Fact<'_>> for Value {
-    fn from(fact: Fact<'_>) -> Self {
-        match fact {
-            Fact::Number(number) => number.into(),
-            Fact::Flag(flag) => flag.into(),
-            Fact::Text(text) => text.to_owned().into(),
-        }
-    }
-}
-
 impl<'a> Operation<'a> {
     /// An operation of this name (`publish`, `process`, `ack`, ...) at this destination.
     #[inline]
@@ -141,11 +80,13 @@ impl<'a> Operation<'a> {
             attempt: None,
             redelivered: false,
             pulled: false,
+            apart: false,
             sent_at: None,
             existing: Existing::default(),
             linked: None,
             keep_existing: false,
             attributes: [None; 3],
+            facts: &[],
         }
     }
 
@@ -240,6 +181,27 @@ impl<'a> Operation<'a> {
         self
     }
 
+    /// The message is not handled in one go with its creation, as a job that is retried or was scheduled for later: under
+    /// [`Relation::Auto`](crate::Relation::Auto) its span starts a trace that links the creation context.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("sqlite", &capture.settings("mailer"));
+    /// let headers: MessageHeaders =
+    ///     [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")].into_iter().collect();
+    /// drop(telemetry.process(Operation::new("process", "emails").apart(true), &headers));
+    /// let span = capture.span("process emails");
+    /// assert_eq!((span.parent_id(), span.links().len()), (None, 1));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn apart(mut self, apart: bool) -> Self {
+        self.apart = apart;
+        self
+    }
+
     /// When the message was handed to the broker, by a clock with a resolution of milliseconds or better; a time in the future counts
     /// as now.
     #[inline]
@@ -291,6 +253,24 @@ impl<'a> Operation<'a> {
         if let Some(free) = self.attributes.iter_mut().find(|slot| slot.is_none()) {
             *free = Some((name, value.into()));
         }
+        self
+    }
+
+    /// Attributes of this one message, for transports that tell more of it than [`attribute`](Self::attribute) has room for.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, semconv, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("sqlite", &capture.settings("mailer"));
+    /// let facts = [(semconv::APALIS_MAX_ATTEMPTS, 25.into()), (semconv::APALIS_WORKER, "mailer-1".into())];
+    /// drop(telemetry.process(Operation::new("process", "emails").facts(&facts), &MessageHeaders::new()));
+    /// assert_eq!(capture.span("process emails").attribute("apalis.worker"), Some(&"mailer-1".into()));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn facts(mut self, facts: &'a [(Name, Fact<'a>)]) -> Self {
+        self.facts = facts;
         self
     }
 

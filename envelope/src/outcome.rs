@@ -1,5 +1,6 @@
 //! How an operation on a message ended, and how an error is named.
 
+use crate::Telemetry;
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt::{Display, Write};
@@ -56,6 +57,25 @@ impl Outcome {
                 Self::error(kind, text)
             }
         }
+    }
+}
+
+impl Telemetry {
+    /// What [`MessageSpan::run`](crate::MessageSpan::run) makes of a result, with the names of
+    /// [`Settings::on_error`](crate::Settings::on_error): for adapters that decide about some results themselves.
+    ///
+    /// ```
+    /// use traced_envelope::{Outcome, Settings, Telemetry};
+    ///
+    /// let settings = Settings::default().on_error(|error| error.downcast_ref::<std::fmt::Error>().map(|_| "unformatted"));
+    /// let telemetry = Telemetry::new("nats", &settings);
+    /// assert_eq!(telemetry.outcome(&Ok::<_, std::fmt::Error>(())), Outcome::Ok);
+    /// let Outcome::Error { kind, .. } = telemetry.outcome(&Err::<(), _>(std::fmt::Error)) else { panic!() };
+    /// assert_eq!(kind, "unformatted");
+    /// ```
+    #[must_use]
+    pub fn outcome<T, E: Display + 'static>(&self, result: &Result<T, E>) -> Outcome {
+        Outcome::of(result, self.inner.settings.on_error.as_deref())
     }
 }
 

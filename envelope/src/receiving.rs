@@ -57,6 +57,7 @@ impl Telemetry {
             ambient: &ambient,
             ambient_is_the_loops: ambient.is_valid() && ambient == inner.made_in,
             pulled: operation.pulled,
+            apart: operation.apart,
         });
         let linked = if settings.trust == Trust::UntrustedUnlinked { [None, None] } else { links };
         // One in most cases: a vector that grows starts with room for four.
@@ -141,6 +142,7 @@ impl Telemetry {
             ambient: &ambient,
             ambient_is_the_loops: ambient == inner.made_in,
             pulled: operation.pulled,
+            apart: operation.apart,
         });
         let linked = relation != Relation::Ignore && settings.trust != Trust::UntrustedUnlinked;
         let (mut seen, mut unwanted) = (0, 0);

@@ -21,7 +21,8 @@ use opentelemetry::trace::SpanContext;
 #[non_exhaustive]
 pub enum Relation {
     /// In a consumer's loop: the creation context is the parent, and linked too; a span that is active around the loop is linked,
-    /// unless it was active already when the consumer was made. For a single pull inside an active span: that span is the parent,
+    /// unless it was active already when the consumer was made. A message that is handled apart from its creation, as a job that is
+    /// retried or was scheduled for later, starts a trace that links the same. For a single pull inside an active span: that span is the parent,
     /// the creation context is linked.
     #[default]
     Auto,
@@ -45,6 +46,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) ambient_is_the_loops: bool,
     /// Whether the message was asked for by a single pull.
     pub(crate) pulled: bool,
+    /// Whether the message is handled apart from its creation.
+    pub(crate) apart: bool,
 }
 
 /// Parent and links; contexts that are not valid are left out.
@@ -60,7 +63,10 @@ impl Relation {
         let ambient = valid(around.ambient);
         let (parent, links) = match self {
             Self::Auto if around.pulled && ambient.is_some() => (ambient, [creation, None]),
-            Self::Auto => (creation, [creation, ambient.filter(|_| !around.ambient_is_the_loops && !around.pulled)]),
+            Self::Auto => {
+                let around_the_loop = ambient.filter(|_| !around.ambient_is_the_loops && !around.pulled);
+                (creation.filter(|_| !around.apart), [creation, around_the_loop])
+            }
             Self::Parent => (creation, [creation, None]),
             Self::Link => (ambient, [creation, None]),
             Self::New => (None, [creation, None]),
@@ -108,12 +114,17 @@ mod tests {
                 "{relation:?}, creation {creation}, ambient {ambient}, loop's {ambient_is_the_loops}, pulled {pulled}"
             );
             let (creation, ambient) = (context(creation), context(ambient));
-            let around = Surroundings { creation: &creation, ambient: &ambient, ambient_is_the_loops, pulled };
+            let around =
+                Surroundings { creation: &creation, ambient: &ambient, ambient_is_the_loops, pulled, apart: false };
             let decision = relation.decide(&around);
             let id = |context: Option<&SpanContext>| {
                 context.map_or(0, |context| u64::from_be_bytes(context.span_id().to_bytes()))
             };
             assert_eq!((id(decision.parent), decision.links.map(id)), (parent, links), "{case}");
+
+            let decision = relation.decide(&Surroundings { apart: true, ..around });
+            let parent = if relation == Auto && !(pulled && ambient.is_valid()) { 0 } else { parent };
+            assert_eq!((id(decision.parent), decision.links.map(id)), (parent, links), "{case}, apart");
         }
     }
 }

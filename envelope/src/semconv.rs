@@ -180,6 +180,20 @@ names! {
     KAFKA_TOMBSTONE = "messaging.kafka.message.tombstone" => "kafka.message.tombstone";
     /// Kafka's cluster id.
     KAFKA_CLUSTER_ID = "messaging.kafka.cluster.id" => "kafka.cluster.id";
+    /// Our own, of apalis' jobs: which attempt this is, 1 for the first.
+    APALIS_ATTEMPT = "apalis.attempt";
+    /// Our own, of apalis' jobs: how many attempts there may be.
+    APALIS_MAX_ATTEMPTS = "apalis.max_attempts";
+    /// Our own, of apalis' jobs: `ok`, `error`, `panic`, `abort`, `deferred` or `cancelled`.
+    APALIS_OUTCOME = "apalis.outcome";
+    /// Our own, of apalis' jobs: the priority.
+    APALIS_PRIORITY = "apalis.priority";
+    /// Our own, of apalis' jobs: when it was enqueued, in milliseconds since the Unix epoch.
+    APALIS_ENQUEUED_AT = "apalis.enqueued_at";
+    /// Our own, of apalis' jobs: from when on it may run, in seconds since the Unix epoch.
+    APALIS_RUN_AT = "apalis.run_at";
+    /// Our own, of apalis' jobs: the worker.
+    APALIS_WORKER = "apalis.worker";
     /// Our own: the time that the message spent in the broker, in seconds.
     WAIT_DURATION = "traced.message.wait.duration";
     /// Our own: which attempt at the message this is, 1 for the first; absent when unknown.

@@ -252,7 +252,7 @@ impl Inner {
         let release = self.settings.semconv;
         let prepared = &destination.get().attributes;
         // Operation name and type, at most nine facts of the message, and `error.type` at the end.
-        let mut attributes = Vec::with_capacity(prepared.len() + 12);
+        let mut attributes = Vec::with_capacity(prepared.len() + operation.facts.len() + 12);
         // These two have the same names in all releases.
         attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_NAME.in_1_45()), operation.name));
         attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_TYPE.in_1_45()), kind.as_str()));
@@ -283,6 +283,9 @@ impl Inner {
             release.push(&mut attributes, &semconv::WAIT_DURATION, waited.as_secs_f64());
         }
         for (name, fact) in operation.attributes.iter().flatten() {
+            release.push(&mut attributes, name, *fact);
+        }
+        for (name, fact) in operation.facts {
             release.push(&mut attributes, name, *fact);
         }
         attributes

@@ -71,6 +71,19 @@ impl Settings {
         self
     }
 
+    /// Whether a message of this age is older than [`old_after`](Self::old_after) says: for adapters.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let settings = traced_envelope::Settings::default();
+    /// assert!(settings.is_old(Duration::from_secs(61)) && !settings.is_old(Duration::from_secs(60)));
+    /// ```
+    #[must_use]
+    pub fn is_old(&self, age: Duration) -> bool {
+        age > self.old_after
+    }
+
     /// How many spans may wait for their message's acknowledgement at a time; beyond it the oldest is ended. Default: 10 000.
     #[must_use]
     pub fn open_span_limit(mut self, spans: usize) -> Self {

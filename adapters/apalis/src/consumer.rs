@@ -1,0 +1,128 @@
+//! What makes the spans of jobs that are worked on.
+
+use crate::{TracedLayer, destination};
+use apalis_core::task::ExecutionContext;
+use std::sync::Arc;
+use traced_envelope::{PreparedDestination, Settings, Status, Telemetry};
+
+/// Makes the layers in which jobs run inside their spans.
+///
+/// A worker on a [`TracedProducer`](crate::TracedProducer) has such a layer already, outside of the worker's own layers: one span for
+/// each delivery, in which a `.retry(..)` runs its attempts. Two cases need one by hand:
+///
+/// - **A span for each attempt** that a worker makes by itself: a layer that is added last, inside `.retry(..)`. The outer one then
+///   stands aside.
+/// - **A worker on a backend that is not wrapped.**
+///
+/// ```
+/// use apalis::layers::WorkerBuilderExt;
+/// use apalis::layers::retry::RetryPolicy;
+/// use traced_apalis::apalis_core::backend::{TaskSink, memory::MemoryStorage};
+/// use traced_apalis::apalis_core::error::BoxDynError;
+/// use traced_apalis::apalis_core::task::attempt::Attempt;
+/// use traced_apalis::apalis_core::worker::{builder::WorkerBuilder, context::WorkerContext};
+/// use traced_apalis::envelope::testing::Capture;
+/// use traced_apalis::{Relation, TracedConsumer, TracedProducer};
+///
+/// async fn send_email(_: String, attempt: Attempt, worker: WorkerContext) -> Result<(), BoxDynError> {
+///     if attempt.current() == 1 {
+///         return Err("greylisted".into());
+///     }
+///     worker.stop()?; // so that this example ends
+///     Ok(())
+/// }
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), BoxDynError> {
+/// let capture = Capture::new();
+/// let settings = capture.settings("mailer").relation(Relation::Parent);
+/// let mut queue = TracedProducer::with_settings(MemoryStorage::new(), &settings).queue("emails");
+/// queue.push("ada@example.com".to_owned()).await?;
+///
+/// let attempts = TracedConsumer::with_settings(&settings).queue("emails").layer();
+/// let worker = WorkerBuilder::new("mailer").backend(queue).retry(RetryPolicy::retries(2)).layer(attempts);
+/// worker.build(send_email).run().await?;
+///
+/// capture.assert_trace("
+///     push emails        mailer  PRODUCER
+///     ├─ process emails  mailer  CONSUMER  → push emails  ✗  {traced.message.attempt=1}
+///     └─ process emails  mailer  CONSUMER  → push emails  {traced.message.attempt=2}
+/// ");
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TracedConsumer {
+    pub(crate) telemetry: Telemetry,
+    queue: Option<Arc<str>>,
+    /// The type of the jobs, where a backend knows it: a workflow's worker gets them encoded.
+    job: Option<&'static str>,
+}
+
+impl Default for TracedConsumer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl TracedConsumer {
+    /// With the process-wide providers and propagator.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_settings(&Settings::default())
+    }
+
+    /// With settings of its own.
+    #[must_use]
+    pub fn with_settings(settings: &Settings) -> Self {
+        Self { telemetry: crate::telemetry(destination::APALIS, settings), queue: None, job: None }
+    }
+
+    /// Names the messaging system, `messaging.system`. Default: `apalis`.
+    #[must_use]
+    pub fn system(mut self, system: &'static str) -> Self {
+        self.telemetry = crate::telemetry(system, self.telemetry.settings());
+        self
+    }
+
+    /// Names the queue, the spans' destination. Default: the task's queue, which most storages tell, else the type of the jobs.
+    #[must_use]
+    pub fn queue(mut self, queue: impl Into<Arc<str>>) -> Self {
+        self.queue = Some(queue.into());
+        self
+    }
+
+    /// A layer for a worker: each task that passes has a span `process {queue}` from here on inwards.
+    ///
+    /// ```
+    /// use traced_apalis::TracedConsumer;
+    /// use traced_apalis::apalis_core::backend::memory::MemoryStorage;
+    /// use traced_apalis::apalis_core::worker::builder::WorkerBuilder;
+    ///
+    /// let traced = TracedConsumer::new().system("memory").layer();
+    /// let worker = WorkerBuilder::new("mailer").backend(MemoryStorage::<u32>::new()).layer(traced).build(async |_: u32| ());
+    /// # let _ = worker;
+    /// ```
+    #[must_use]
+    pub fn layer(&self) -> TracedLayer {
+        TracedLayer::new(self.clone())
+    }
+
+    /// For jobs of this type.
+    pub(crate) fn of_jobs<Args>(mut self) -> Self {
+        self.job = Some(std::any::type_name::<Args>());
+        self
+    }
+
+    /// Where a task comes from that is encoded as `Args`, or is not.
+    pub(crate) fn destination<Args>(&self, operation: &'static str, task: &ExecutionContext) -> PreparedDestination {
+        let queue = self.queue.as_deref().or(task.queue().map(AsRef::as_ref));
+        let job = self.job.unwrap_or(std::any::type_name::<Args>());
+        destination::of_queue(&self.telemetry, operation, queue, job)
+    }
+
+    /// Whether spans are made, or no SDK was seen so far.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        self.telemetry.status()
+    }
+}

@@ -1,0 +1,89 @@
+//! Enqueuing: every verb of apalis ends here, job by job.
+
+use crate::headers::{TaskHeaders, Written};
+use crate::{TracedProducer, builtin, enqueued, facts};
+use apalis_core::task::Task;
+use futures_sink::Sink;
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use traced_envelope::{MessageSpan, Operation};
+
+/// A job's span starts where the job is handed to the backend and ends with the flush that stores it; a storage's error ends it, and
+/// comes back unchanged. What waits for a flush when the future of a `push` is dropped stays with the backend, and its span here.
+impl<B, A, E> Sink<Task<A>> for TracedProducer<B>
+where
+    B: Sink<Task<A>, Error = E> + Unpin,
+    E: Error + 'static,
+{
+    type Error = E;
+
+    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let this = self.get_mut();
+        match ready!(Pin::new(&mut this.backend).poll_ready(cx)) {
+            Ok(()) => Poll::Ready(Ok(())),
+            // A sink that has failed stores nothing any more, what it was given before included.
+            failed => Poll::Ready(this.in_flight.answered(failed)),
+        }
+    }
+
+    fn start_send(self: Pin<&mut Self>, task: Task<A>) -> Result<(), E> {
+        let this = self.get_mut();
+        let (span, task) = this.traced(task);
+        match Pin::new(&mut this.backend).start_send(task) {
+            Ok(()) => {
+                this.in_flight.push(span);
+                Ok(())
+            }
+            refused => span.in_scope(|| refused),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let this = self.get_mut();
+        let flushed = ready!(Pin::new(&mut this.backend).poll_flush(cx));
+        Poll::Ready(this.in_flight.answered(flushed))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        let this = self.get_mut();
+        let closed = ready!(Pin::new(&mut this.backend).poll_close(cx));
+        Poll::Ready(this.in_flight.answered(closed))
+    }
+}
+
+impl<B> TracedProducer<B> {
+    /// Starts a job's span and writes its context into the job's metadata.
+    fn traced<A>(&self, mut task: Task<A>) -> (MessageSpan, Task<A>) {
+        let telemetry = self.telemetry();
+        if !telemetry.is_enabled() || opentelemetry::Context::is_current_telemetry_suppressed() {
+            return (MessageSpan::off(), task);
+        }
+        if let Some(make_id) = self.task_id.filter(|_| task.task_id().is_none()) {
+            task = task.into_builder().task_id(make_id()).build();
+        }
+        let mut written = Written::default();
+        let span = self.push_span(&task, &mut written);
+        if !written.is_empty() {
+            enqueued::write(&mut written);
+            if self.builtin_context || task.metadata().contains_key(builtin::KEY) {
+                builtin::write(&mut written);
+            }
+            // Infallible: it replaces.
+            task.inject_metadata(&written).ok();
+        }
+        (span, task)
+    }
+
+    fn push_span<A>(&self, task: &Task<A>, headers: &mut Written) -> MessageSpan {
+        let telemetry = self.telemetry();
+        let destination = self.consumer.destination::<A>("push", task);
+        let id = task.task_id().map(ToString::to_string);
+        let facts = facts::of_task(task);
+        let operation = Operation::new("push", &destination)
+            .message_id(id.as_deref())
+            .facts(&facts)
+            .existing(telemetry.existing(&TaskHeaders::new(task.metadata())));
+        telemetry.send(operation, headers)
+    }
+}
