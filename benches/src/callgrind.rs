@@ -4,19 +4,18 @@
 //! valgrind alone. The program runs itself once under callgrind, which collects inside [`collected`] only and writes its sums each time
 //! that function returns.
 
-use crate::scenes::SCENES;
+use crate::suite::Suite;
 use std::hint::black_box;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Given to the program that counts itself.
 pub const ARGUMENT: &str = "--under-callgrind";
-const MESSAGES: u32 = 100;
 
 /// The function that callgrind watches.
 #[inline(never)]
-pub fn collected(run: &mut dyn FnMut()) {
-    for _ in 0..MESSAGES {
+pub fn collected(run: &mut dyn FnMut(), messages: u32) {
+    for _ in 0..messages {
         run();
     }
     // A tail call would leave the function before its work is done.
@@ -24,19 +23,19 @@ pub fn collected(run: &mut dyn FnMut()) {
 }
 
 /// What the program does under callgrind: each case, warmed up, once.
-pub fn run_all() {
-    for scene in SCENES {
-        for case in &mut scene().cases {
+pub fn run_all(suite: &Suite) {
+    for mut scene in suite.scenes() {
+        for case in &mut scene.cases {
             for _ in 0..3 {
                 (case.run)();
             }
-            collected(&mut case.run);
+            collected(&mut case.run, suite.counted);
         }
     }
 }
 
 /// The instructions of one message of each case, in order; `None` without valgrind.
-pub fn count() -> Option<Vec<f64>> {
+pub fn count(suite: &Suite) -> Option<Vec<f64>> {
     let directory = tempfile::tempdir().ok()?;
     let program = std::env::current_exe().ok()?;
     let status = Command::new("valgrind")
@@ -49,15 +48,12 @@ pub fn count() -> Option<Vec<f64>> {
         .stderr(Stdio::null())
         .status();
     status.ok().filter(std::process::ExitStatus::success)?;
-    (1..=cases()).map(|dump| read(&directory.path().join(format!("out.{dump}")))).collect()
-}
-
-fn cases() -> usize {
-    SCENES.iter().map(|scene| scene().cases.len()).sum()
+    let cases: usize = suite.scenes().map(|scene| scene.cases.len()).sum();
+    (1..=cases).map(|dump| Some(read(&directory.path().join(format!("out.{dump}")))? / f64::from(suite.counted))).collect()
 }
 
 fn read(dump: &Path) -> Option<f64> {
     let text = std::fs::read_to_string(dump).ok()?;
     let sum = text.lines().find_map(|line| line.strip_prefix("totals: ").or_else(|| line.strip_prefix("summary: ")))?;
-    Some(sum.trim().parse::<f64>().ok()? / f64::from(MESSAGES))
+    sum.trim().parse().ok()
 }

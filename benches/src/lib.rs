@@ -4,23 +4,20 @@
 //! instructions (by callgrind, where valgrind is there), times, and allocations. `--bench throughput` measures a real broker. The test
 //! `budget` asserts the allocations, which repeat exactly; times are never asserted.
 //!
+//! A file for each transport, which measures the adapter's own steps (its module `bench`) over a transport that does nothing.
+//!
 //! Not in it: tests of what the spans say.
 #![forbid(unsafe_code)]
-
-// Adapters hide how they describe a message; these files of theirs are used as they are, so that they are measured.
-#[path = "../../adapters/rabbitmq/src/attempt.rs"]
-mod attempt;
-#[path = "../../adapters/rabbitmq/src/destination.rs"]
-mod destination;
+#![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
 pub mod budget;
-mod by_hand;
 pub mod callgrind;
-mod carriers;
-pub mod scenes;
+mod contexts;
+mod kafka;
+mod rabbitmq;
+pub mod scene;
 pub mod sdk;
+pub mod suite;
 pub mod table;
 pub mod times;
-mod traced;
-
-use traced_rabbitmq::HeaderExtractor;
+mod wire;

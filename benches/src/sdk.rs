@@ -8,6 +8,8 @@ use opentelemetry_sdk::metrics::{ManualReader, SdkMeterProvider};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider, Span, SpanData, SpanProcessor};
 use std::time::Duration;
+use traced_envelope::Settings;
+use traced_envelope::propagation::W3cPropagator;
 
 /// Whether there is an SDK, and what its sampler says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -38,9 +40,14 @@ pub(crate) fn stock_propagator() -> TextMapCompositePropagator {
     TextMapCompositePropagator::new(vec![Box::new(TraceContextPropagator::new()), Box::new(BaggagePropagator::new())])
 }
 
-/// One that records all spans.
-pub(crate) fn recording_provider() -> SdkTracerProvider {
-    provider(Sampler::AlwaysOn)
+/// The settings of most cases.
+pub(crate) fn settings() -> Settings {
+    Settings::default().metrics(false).propagator(W3cPropagator::new())
+}
+
+/// With a tracer provider of its own instead of the process-wide one, whose tracers box each span twice.
+pub(crate) fn given() -> Settings {
+    settings().tracer_provider(provider(Sampler::AlwaysOn))
 }
 
 fn provider(sampler: Sampler) -> SdkTracerProvider {

@@ -1,7 +1,6 @@
 //! The table of results, for the terminal and for a page.
 
 use crate::budget::{Budget, Limits};
-use crate::scenes::BY_HAND;
 use crate::times::Time;
 use std::fmt::Write as _;
 
@@ -20,25 +19,36 @@ pub struct Row {
     pub budget: Option<Budget>,
 }
 
-const HEADINGS: [&str; 7] = ["case", "ns", "instructions", "allocations", "time by hand", "must", "aim"];
-
-/// Draws the rows of a scene.
+/// Draws the rows of a scene, their times also as ratios to those of the cases `against`.
 #[must_use]
-pub fn draw(title: &str, rows: &[Row], markdown: bool) -> String {
-    let by_hand = rows.iter().find(|row| row.name == BY_HAND).map(|row| row.time.median);
-    let mut cells = vec![HEADINGS.map(str::to_owned)];
+pub fn draw(title: &str, rows: &[Row], against: &[&str], markdown: bool) -> String {
+    let budgets = rows.iter().any(|row| row.budget.is_some());
+    let mut headings: Vec<String> = ["case", "ns", "instructions", "allocations"].map(str::to_owned).into();
+    headings.extend(against.iter().map(|case| format!("time: {case}")));
+    headings.extend(["must", "aim"].into_iter().filter(|_| budgets).map(str::to_owned));
+    let numbers = 3 + against.len();
+    let mut cells = vec![headings];
     cells.extend(rows.iter().map(|row| {
-        let ratio = by_hand.map(|by_hand| row.time.median / by_hand);
-        let judged = |limits: Option<Limits>| limits.map_or_else(String::new, |limits| judge(row, ratio, &limits));
-        [
+        let ratios = against.iter().map(|case| {
+            let other = rows.iter().find(|row| row.name == *case)?;
+            Some(row.time.median / other.time.median)
+        });
+        let ratios: Vec<Option<f64>> = ratios.collect();
+        let judged = |limits: Option<Limits>| {
+            limits.map_or_else(String::new, |limits| judge(row, ratios.last().copied().flatten(), &limits))
+        };
+        let mut cells = vec![
             row.name.to_owned(),
             format!("{:.0} ± {:.0}", row.time.median, row.time.spread),
             row.instructions.map_or_else(|| "-".to_owned(), |count| format!("{count:.0}")),
             row.allocations.to_string(),
-            ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}")),
-            judged(row.budget.map(|budget| budget.must)),
-            judged(row.budget.and_then(|budget| budget.aim)),
-        ]
+        ];
+        cells.extend(ratios.iter().map(|ratio| ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}"))));
+        if budgets {
+            cells.push(judged(row.budget.map(|budget| budget.must)));
+            cells.push(judged(row.budget.and_then(|budget| budget.aim)));
+        }
+        cells
     }));
     let mut drawn = if markdown { format!("### {title}\n\n") } else { format!("{title}\n") };
     let width = |column: usize| {
@@ -54,7 +64,7 @@ pub fn draw(title: &str, rows: &[Row], markdown: bool) -> String {
             writeln!(drawn, "  {}", padded.join("  ").trim_end())
         };
         if markdown && number == 0 {
-            drawn.push_str("|---|---:|---:|---:|---:|---|---|\n");
+            let _ = writeln!(drawn, "|---|{}{}", "---:|".repeat(numbers), if budgets { "---|---|" } else { "" });
         }
     }
     drawn

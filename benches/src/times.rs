@@ -1,6 +1,6 @@
 //! Times: medians with their spread.
 
-use crate::scenes::Scene;
+use crate::scene::Scene;
 use std::time::{Duration, Instant};
 
 /// Nanoseconds for one message.

@@ -1,21 +1,20 @@
 //! The allocations of every case, exactly: they repeat, so that one more fails here.
 
 use allocation_counter::measure;
-use benches::scenes::SCENES;
+use benches::suite::Suite;
 
 /// Cases that cannot keep their budget with OpenTelemetry's and lapin's types, and what they need instead. A table of two headers takes
 /// five allocations by itself (two names, two values, a node); baggage in a context takes eight.
 const BEYOND: [(&str, u64); 2] = [
-    ("publish, no SDK, context and baggage pass through", 7),
-    ("consume, no SDK, context and baggage pass through", 11),
+    ("RabbitMQ: publish, no SDK, context and baggage pass through", 7),
+    ("RabbitMQ: consume, no SDK, context and baggage pass through", 11),
 ];
 
 #[test]
 fn no_case_allocates_more_than_its_budget() {
     let mut found = Vec::new();
     let mut broken = Vec::new();
-    for scene in SCENES {
-        let mut scene = scene();
+    for mut scene in Suite::overhead().scenes() {
         let mut alone = None;
         for case in &mut scene.cases {
             (0..3).for_each(|_| (case.run)());
@@ -26,17 +25,17 @@ fn no_case_allocates_more_than_its_budget() {
             if must.is_some_and(|must| count > must) {
                 broken.push(format!("{}: {}: {count}, not {must:?}", scene.title, case.name));
             }
-            found.push(((scene.title, case.name), count));
+            found.push(((scene.title.clone(), case.name), count));
         }
     }
     assert!(broken.is_empty(), "{broken:#?}");
 
     let count = |scene: &str, case: &str| {
-        found.iter().find(|(of, _)| *of == (scene, case)).map(|(_, count)| *count).expect("a case of that name")
+        found.iter().find(|((title, name), _)| (title.as_str(), *name) == (scene, case)).map(|(_, count)| *count).expect("a case of that name")
     };
-    for (scene, without) in [("publish, sampled", "traced, destination prepared"), ("consume, sampled", "traced")] {
+    for (scene, without) in [("RabbitMQ: publish, sampled", "traced, destination prepared"), ("RabbitMQ: consume, sampled", "traced")] {
         assert_eq!(count(scene, "traced, with metrics"), count(scene, without), "{scene}: metrics allocate nothing");
     }
-    let looked_up = count("publish, sampled", "traced, destination looked up");
-    assert_eq!(looked_up, count("publish, sampled", "traced, destination prepared"), "looking up allocates nothing");
+    let looked_up = count("RabbitMQ: publish, sampled", "traced, destination looked up");
+    assert_eq!(looked_up, count("RabbitMQ: publish, sampled", "traced, destination prepared"), "looking up allocates nothing");
 }

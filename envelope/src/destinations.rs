@@ -5,16 +5,20 @@ use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 use std::fmt;
 use std::hash::Hasher;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{OnceLock, PoisonError, RwLock};
 
-/// How many are kept. A service that sends to more than these puts ids into its destinations' names; those beyond are prepared for
-/// each message, and stay out of the metrics unless a template stands for them there.
-const LIMIT: usize = 1024;
+/// How many are kept beside the first, which makes 1024. A service that sends to more than these puts ids into its destinations'
+/// names; those beyond are prepared for each message, and stay out of the metrics unless a template stands for them there.
+const LIMIT: usize = 1023;
 
 /// A cache that is looked into with the parts that the client has at hand (exchange, routing key, queue), so that the name is put
 /// together once and not for each message.
 #[derive(Default)]
-pub(crate) struct Destinations(RwLock<HashTable<Entry>>);
+pub(crate) struct Destinations {
+    /// Most producers and consumers have only this one: it is compared, where the table would be locked and hashed for.
+    first: OnceLock<Entry>,
+    table: RwLock<HashTable<Entry>>,
+}
 
 struct Entry {
     operation: &'static str,
@@ -39,8 +43,13 @@ impl Destinations {
         settings: &Settings,
         describe: impl FnOnce() -> Destination,
     ) -> PreparedDestination {
+        if let Some(first) = self.first.get()
+            && first.is(operation, parts)
+        {
+            return first.prepared.clone();
+        }
         let hash = hash(operation, parts.iter().copied());
-        let table = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = table.find(hash, |entry| entry.is(operation, parts)) {
             return entry.prepared.clone();
         }
@@ -53,13 +62,19 @@ impl Destinations {
                 parts: parts.iter().map(|part| Box::from(*part)).collect(),
                 prepared: prepared.clone(),
             };
-            let rehash = |entry: &Entry| self::hash(entry.operation, entry.parts.iter().map(|part| &**part));
-            let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            if table.len() < LIMIT && table.find(hash, |entry| entry.is(operation, parts)).is_none() {
-                table.insert_unique(hash, entry, rehash);
-            }
+            self.keep(entry, hash);
         }
         prepared
+    }
+
+    fn keep(&self, entry: Entry, hash: u64) {
+        let Err(entry) = self.first.set(entry) else { return };
+        let rehash = |entry: &Entry| self::hash(entry.operation, entry.parts.iter().map(|part| &**part));
+        let same = |other: &Entry| other.operation == entry.operation && other.parts == entry.parts;
+        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
+        if table.len() < LIMIT && table.find(hash, same).is_none() {
+            table.insert_unique(hash, entry, rehash);
+        }
     }
 }
 
@@ -95,20 +110,21 @@ mod tests {
         for parts in cases {
             get(&destinations, parts);
         }
-        assert_eq!(destinations.0.read().unwrap().len(), 4);
+        assert_eq!(destinations.table.read().unwrap().len(), 3, "beside the first");
+        assert_eq!(get(&destinations, &["a", "bc"]).name(), "abc");
     }
 
     #[test]
     fn beyond_the_limit_destinations_still_work_but_are_neither_kept_nor_counted() {
         let destinations = Destinations::default();
-        for number in 0..LIMIT {
+        for number in 0..=LIMIT {
             get(&destinations, &[&format!("user-{number}")]);
         }
         let one_more = get(&destinations, &["one-more"]);
         assert_eq!(one_more.span_name(), "publish one-more");
         assert!(one_more.get().metric_label().is_none());
         assert!(get(&destinations, &["user-7"]).get().metric_label().is_some());
-        assert_eq!(destinations.0.read().unwrap().len(), LIMIT);
+        assert_eq!(destinations.table.read().unwrap().len(), LIMIT);
         let of_template = || Destination::new("user-1025").template("user-{id}");
         let of_template = destinations.get("test", "publish", &["user-1025"], &Settings::default(), of_template);
         assert_eq!(of_template.get().metric_label().map(|label| label.value.as_str()), Some("user-{id}".into()));

@@ -59,6 +59,7 @@
 mod ambient;
 mod anonymous;
 mod baggage_policy;
+mod batch;
 mod destination;
 mod destinations;
 #[cfg(feature = "logs")]

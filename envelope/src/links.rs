@@ -33,6 +33,11 @@ impl Links {
         links
     }
 
+    /// Of messages that have no attributes of their own.
+    pub(crate) fn of(contexts: impl IntoIterator<Item = SpanContext>) -> Self {
+        Self::collect(contexts.into_iter().map(|context| (context, Vec::new())))
+    }
+
     pub(crate) fn note_dropped(&self, attributes: &mut Vec<KeyValue>, release: SemConv) {
         if self.dropped > 0 {
             release.push(attributes, &LINKS_DROPPED, count(self.dropped));

@@ -5,14 +5,14 @@ use crate::operation::{Operation, OperationType};
 use crate::propagation::restore_random;
 use crate::propagation::{Extracted, Finding};
 use crate::relation::{Decision, Surroundings};
-use crate::semconv::{self, Name};
+use crate::semconv;
 use crate::sending::Start;
 use crate::telemetry::Inner;
-use crate::{Fact, MessageSpan, PreparedDestination, Relation, Telemetry, Trust, ambient};
+use crate::{MessageSpan, PreparedDestination, Relation, Telemetry, Trust, ambient};
+use opentelemetry::Context;
 use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::{Link, SpanContext, SpanKind, TraceContextExt, TraceState};
-use opentelemetry::{Context, KeyValue};
 
 impl Telemetry {
     /// Starts the span in which a message is processed. Start it when the handler starts, not when the message is fetched.
@@ -38,7 +38,7 @@ impl Telemetry {
         if !settings.enabled {
             return MessageSpan::off();
         }
-        let Some(ambient) = unsuppressed_span() else {
+        let Some(ambient) = ambient::span_context() else {
             return MessageSpan::carrying(Context::current());
         };
         let destination = self.resolve(&operation);
@@ -60,26 +60,38 @@ impl Telemetry {
             apart: operation.apart,
         });
         let linked = if settings.trust == Trust::UntrustedUnlinked { [None, None] } else { links };
-        // One in most cases: a vector that grows starts with room for four.
-        let mut links = Vec::with_capacity(linked.iter().flatten().count());
-        for linked in linked.into_iter().flatten() {
-            links.push(Link::with_context(linked.clone()));
-        }
-
-        let mut attributes = inner.attributes(&operation, OperationType::Process, &destination, age);
-        settings.headers.capture(headers, &mut attributes);
-        if let Some(add) = &settings.on_process {
-            add(&message(), &mut attributes);
-        }
+        let continued = parent.is_some_and(|parent| std::ptr::eq(parent, &raw const extracted.span_context));
         let below = match parent {
             // A propagator that is not ours has put the creation context there already.
-            Some(parent) if extracted.has_span() && std::ptr::eq(parent, &raw const extracted.span_context) => {
-                extracted.context.clone()
-            }
+            Some(_) if continued && extracted.has_span() => extracted.context.clone(),
             Some(parent) => extracted.context.with_remote_span_context(parent.clone()),
             None => extracted.without_span(),
         };
-        self.start_processing(&operation, destination, attributes, links, below, extracted)
+        let started = self.start_processing(&operation, &destination, &below, || {
+            let link = |context: &SpanContext| Link::with_context(context.clone());
+            // Made in its final size: a vector that grows starts with room for four.
+            let links = match linked {
+                [Some(first), None] | [None, Some(first)] => vec![link(first)],
+                [Some(first), Some(second)] => vec![link(first), link(second)],
+                [None, None] => Vec::new(),
+            };
+            let mut attributes = inner.attributes(&operation, OperationType::Process, &destination, age);
+            settings.headers.capture(headers, &mut attributes);
+            if let Some(add) = &settings.on_process {
+                add(&message(), &mut attributes);
+            }
+            Start { kind: SpanKind::Consumer, at: None, attributes, links }
+        });
+        let without_sdk = if started.context.is_none() && extracted.span_context.is_valid() && !continued {
+            // No span of ours is there to be related: the message's own context passes through.
+            inner.passed_through(extracted)
+        } else {
+            below
+        };
+        if started.context.is_none() && !settings.metrics {
+            return MessageSpan::carrying(without_sdk);
+        }
+        self.opened_processing(&operation, destination, started, without_sdk)
     }
 
     /// The context that a message carries, as far as the settings let it in: read into an empty context, which it stays where there is
@@ -100,115 +112,58 @@ impl Telemetry {
         self.inner.passed_through(self.inner.extract(headers))
     }
 
-    /// Starts the span in which a batch is processed: one span with a link to each message's creation context, each once and at most
-    /// 128. Its context carries no single message's baggage. `messages` gives each message's headers, and the attributes that are
-    /// its own, which go on its link. [`Settings::relation_with`](crate::Settings::relation_with) is not asked: it decides about one
-    /// message.
-    ///
-    /// ```
-    /// use opentelemetry::propagation::Extractor;
-    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
-    ///
-    /// let capture = Capture::new();
-    /// let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
-    /// let headers: MessageHeaders =
-    ///     [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")].into_iter().collect();
-    /// let batch = [(&headers as &dyn Extractor, Vec::new())];
-    /// drop(telemetry.process_batch(Operation::new("process", "orders").batch(1), batch));
-    /// assert_eq!(capture.span("process orders").links().len(), 1);
-    /// ```
-    pub fn process_batch<'h>(
+    pub(crate) fn start_processing(
         &self,
-        operation: Operation<'_>,
-        messages: impl IntoIterator<Item = (&'h dyn Extractor, Vec<(Name, Fact<'h>)>)>,
-    ) -> MessageSpan {
-        let inner = &*self.inner;
-        let settings = &inner.settings;
-        if !settings.enabled {
-            return MessageSpan::off();
+        operation: &Operation<'_>,
+        destination: &PreparedDestination,
+        below: &Context,
+        start: impl FnOnce() -> Start,
+    ) -> Started {
+        #[cfg(feature = "tracing")]
+        if self.inner.settings.tracing_spans
+            && let Some(span) = crate::tracing_span::open(&destination.get().span_name(operation.name), below)
+        {
+            let start = start();
+            let Some(context) = crate::tracing_span::start(&span, &start.attributes, &start.links, below) else {
+                let context = self.start(operation, destination, below, || start);
+                return Started { context, tracing_span: None };
+            };
+            self.inner.watch.seen();
+            let context = Some(restore_random(context, below.span().span_context()));
+            return Started { context, tracing_span: Some(span) };
         }
-        let Some(ambient) = unsuppressed_span() else {
-            return MessageSpan::carrying(Context::current());
-        };
-        let destination = self.resolve(&operation);
-        let mut attributes = inner.attributes(&operation, OperationType::Process, &destination, None);
-        if let Some(add) = &settings.on_process {
-            add(&inner.message(&operation, &destination, None, None), &mut attributes);
+        Started {
+            context: self.start(operation, destination, below, start),
+            #[cfg(feature = "tracing")]
+            tracing_span: None,
         }
-        let relation = inner.relation(&destination, || None);
-        // No creation context: a batch has many. The ambient span is decided upon as for a single message.
-        let Decision { parent, links: [_, ambient_link] } = relation.decide(&Surroundings {
-            creation: &SpanContext::NONE,
-            ambient: &ambient,
-            ambient_is_the_loops: ambient == inner.made_in,
-            pulled: operation.pulled,
-            apart: operation.apart,
-        });
-        let linked = relation != Relation::Ignore && settings.trust != Trust::UntrustedUnlinked;
-        let (mut seen, mut unwanted) = (0, 0);
-        let of_messages = messages.into_iter().filter_map(|(headers, facts)| {
-            seen += 1;
-            let message = || inner.message(&operation, &destination, None, Some(headers));
-            if settings.filter.as_ref().is_some_and(|wanted| !wanted(&message())) {
-                unwanted += 1;
-                return None;
-            }
-            let extracted = inner.extract(headers);
-            if settings.metrics {
-                inner.count_arrival(operation.name, &destination, &extracted, headers, None);
-            }
-            let mut attributes = Vec::with_capacity(facts.len());
-            facts.into_iter().for_each(|(name, fact)| settings.semconv.push(&mut attributes, &name, fact));
-            linked.then_some((extracted.span_context, attributes))
-        });
-        // All of them are looked at, for the counter, however many links there may be.
-        let of_messages = of_messages.collect::<Vec<_>>();
-        if seen > 0 && unwanted == seen {
-            return MessageSpan::carrying(Context::new());
-        }
-        let ambient_link = ambient_link.map(|ambient| (ambient.clone(), Vec::new()));
-        let links = crate::links::Links::collect(of_messages.into_iter().chain(ambient_link));
-        links.note_dropped(&mut attributes, settings.semconv);
-        let below = parent.map_or_else(Context::new, |parent| Context::new().with_remote_span_context(parent.clone()));
-        let nothing = Extracted::nothing();
-        self.start_processing(&operation, destination, attributes, links.into_vec(), below, nothing).fewer(unwanted)
     }
 
-    fn start_processing(
+    /// The span that was started, or `without_sdk` where none was.
+    pub(crate) fn opened_processing(
         &self,
         operation: &Operation<'_>,
         destination: PreparedDestination,
-        attributes: Vec<KeyValue>,
-        links: Vec<Link>,
-        below: Context,
-        extracted: Extracted,
+        started: Started,
+        without_sdk: Context,
     ) -> MessageSpan {
+        let kind = OperationType::Process;
+        #[cfg_attr(not(feature = "tracing"), expect(unused_mut, reason = "set below only with the feature"))]
+        let mut span = self.opened(operation, kind, destination, None, started.context, without_sdk);
         #[cfg(feature = "tracing")]
-        if self.inner.settings.tracing_spans
-            && let Some((span, context)) =
-                crate::tracing_span::start(destination.get().span_name(operation.name), &attributes, &links, &below)
         {
-            self.inner.watch.seen();
-            let context = restore_random(context, below.span().span_context());
-            let mut opened = self.opened(operation, OperationType::Process, destination, None, Some(context), below);
-            opened.tracing_span = Some(span);
-            return opened;
+            span.tracing_span = started.tracing_span;
         }
-        let start = Start { kind: SpanKind::Consumer, at: None, attributes, links };
-        let started = self.start(operation, &destination, start, &below);
-        let without_sdk = if started.is_none() && extracted.span_context.is_valid() {
-            // No span of ours is there to be related: the message's own context passes through.
-            self.inner.passed_through(extracted)
-        } else {
-            below
-        };
-        self.opened(operation, OperationType::Process, destination, None, started, without_sdk)
+        span
     }
 }
 
-/// The span that is current, valid or not; `None` when telemetry is suppressed.
-fn unsuppressed_span() -> Option<SpanContext> {
-    (!Context::is_current_telemetry_suppressed()).then(ambient::span_context)
+/// A process span, or that there is none for want of an SDK.
+pub(crate) struct Started {
+    context: Option<Context>,
+    /// The same span, where `tracing` made it.
+    #[cfg(feature = "tracing")]
+    tracing_span: Option<tracing::Span>,
 }
 
 impl Inner {
@@ -234,7 +189,11 @@ impl Inner {
     }
 
     /// Untrusted goes before the application's hook, that before the destination, and all before the setting for everything.
-    fn relation(&self, destination: &PreparedDestination, hook: impl FnOnce() -> Option<Relation>) -> Relation {
+    pub(crate) fn relation(
+        &self,
+        destination: &PreparedDestination,
+        hook: impl FnOnce() -> Option<Relation>,
+    ) -> Relation {
         match self.settings.trust {
             Trust::Trusted => hook().or(destination.get().relation).unwrap_or(self.settings.relation),
             Trust::Untrusted | Trust::UntrustedUnlinked => Relation::New,
@@ -247,7 +206,7 @@ impl Inner {
         if self.settings.trust == Trust::Trusted { extracted.into_context() } else { Context::new() }
     }
 
-    fn count_arrival(
+    pub(crate) fn count_arrival(
         &self,
         operation: &'static str,
         destination: &PreparedDestination,

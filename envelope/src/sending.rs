@@ -1,5 +1,6 @@
 //! The producer's side: start the span, inject its context, and leave the call to the client.
 
+use crate::links::Links;
 use crate::message_span::Open;
 use crate::operation::{Operation, OperationType};
 use crate::propagation::restore_random;
@@ -74,25 +75,21 @@ impl Telemetry {
     /// ```
     pub fn send_batch(&self, operation: Operation<'_>, created: impl IntoIterator<Item = SpanContext>) -> MessageSpan {
         let inner = &self.inner;
-        if !inner.settings.enabled || Context::is_current_telemetry_suppressed() {
-            return MessageSpan::off();
-        }
-        let parent = ambient::context();
-        let destination = self.resolve(&operation);
+        let Some((parent, destination)) = self.begin(&operation) else { return MessageSpan::off() };
         if !inner.wants(&operation, &destination) {
             return self.opened(&operation, OperationType::Send, destination, None, None, parent).unrecorded();
         }
-        let mut attributes = inner.attributes(&operation, OperationType::Send, &destination, None);
-        if let Some(add) = &inner.settings.on_send {
-            add(&inner.message(&operation, &destination, None, None), &mut attributes);
-        }
-        let links = crate::links::Links::collect(created.into_iter().map(|context| (context, Vec::new())));
-        links.note_dropped(&mut attributes, inner.settings.semconv);
-        let links = links.into_vec();
-        // As with a kept context: PRODUCER is the span whose context is the messages' creation context.
-        let kind = if inner.settings.create_spans { SpanKind::Client } else { SpanKind::Producer };
-        let start = Start { kind, at: None, attributes, links };
-        let context = self.start(&operation, &destination, start, &parent);
+        let context = self.start(&operation, &destination, &parent, || {
+            let mut attributes = inner.attributes(&operation, OperationType::Send, &destination, None);
+            if let Some(add) = &inner.settings.on_send {
+                add(&inner.message(&operation, &destination, None, None), &mut attributes);
+            }
+            let links = Links::of(created);
+            links.note_dropped(&mut attributes, inner.settings.semconv);
+            // As with a kept context: PRODUCER is the span whose context is the messages' creation context.
+            let kind = if inner.settings.create_spans { SpanKind::Client } else { SpanKind::Producer };
+            Start { kind, at: None, attributes, links: links.into_vec() }
+        });
         self.opened(&operation, OperationType::Send, destination, None, context, parent)
     }
 
@@ -123,11 +120,7 @@ impl Telemetry {
     fn start_sending(&self, operation: &Operation<'_>, kind: OperationType, headers: &mut dyn Injector) -> MessageSpan {
         let inner = &self.inner;
         let settings = &inner.settings;
-        if !settings.enabled || Context::is_current_telemetry_suppressed() {
-            return MessageSpan::off();
-        }
-        let parent = ambient::context();
-        let destination = self.resolve(operation);
+        let Some((parent, destination)) = self.begin(operation) else { return MessageSpan::off() };
         let existing = &operation.existing;
         let keep = inner.keeps(operation.keep_existing, existing);
         let inject = |context: &Context, headers: &mut dyn Injector| {
@@ -144,40 +137,55 @@ impl Telemetry {
             inject(&parent, headers);
             return MessageSpan::off();
         }
-        let mut attributes = inner.attributes(operation, kind, &destination, None);
-        if let Some(add) = &settings.on_send {
-            add(&inner.message(operation, &destination, None, None), &mut attributes);
-        }
-        let mut links = if existing.span_context.is_valid() {
-            vec![Link::with_context(existing.span_context.clone())]
-        } else {
-            Vec::new()
-        };
-        links.extend(operation.linked.cloned().map(Link::with_context));
-        let span_kind = if keep { SpanKind::Client } else { SpanKind::Producer };
-        let start = Start { kind: span_kind, at: None, attributes, links };
-        let context = self.start(operation, &destination, start, &parent);
+        let context = self.start(operation, &destination, &parent, || {
+            let mut attributes = inner.attributes(operation, kind, &destination, None);
+            if let Some(add) = &settings.on_send {
+                add(&inner.message(operation, &destination, None, None), &mut attributes);
+            }
+            let mut links = if existing.span_context.is_valid() {
+                vec![Link::with_context(existing.span_context.clone())]
+            } else {
+                Vec::new()
+            };
+            links.extend(operation.linked.cloned().map(Link::with_context));
+            Start { kind: if keep { SpanKind::Client } else { SpanKind::Producer }, at: None, attributes, links }
+        });
         inject(context.as_ref().unwrap_or(&parent), headers);
+        if context.is_none() && !settings.metrics {
+            return MessageSpan::carrying(parent);
+        }
         self.opened(operation, kind, destination, None, context, parent)
     }
 
-    /// Starts a span below `parent`; `None` when there is no SDK.
+    /// Where a span that begins here and now has its parent, and what it is about; `None` where nothing is to be done.
+    pub(crate) fn begin(&self, operation: &Operation<'_>) -> Option<(Context, PreparedDestination)> {
+        if !self.inner.settings.enabled {
+            return None;
+        }
+        let parent = ambient::context()?;
+        Some((parent, self.resolve(operation)))
+    }
+
+    /// Starts a span below `parent`; `None` when there is no SDK, for which hardly anything is put together.
     pub(crate) fn start(
         &self,
         operation: &Operation<'_>,
         destination: &PreparedDestination,
-        start: Start,
         parent: &Context,
+        start: impl FnOnce() -> Start,
     ) -> Option<Context> {
-        let builder = SpanBuilder {
-            span_kind: Some(start.kind),
-            name: destination.get().span_name(operation.name),
-            start_time: start.at,
-            attributes: Some(start.attributes),
-            links: Some(start.links).filter(|links| !links.is_empty()),
-            ..SpanBuilder::default()
-        };
-        let Some(context) = self.inner.tracer.start_span(builder, parent) else {
+        let started = self.inner.tracer.start_span(parent, || {
+            let start = start();
+            SpanBuilder {
+                span_kind: Some(start.kind),
+                name: destination.get().span_name(operation.name),
+                start_time: start.at,
+                attributes: Some(start.attributes),
+                links: Some(start.links).filter(|links| !links.is_empty()),
+                ..SpanBuilder::default()
+            }
+        });
+        let Some(context) = started else {
             self.inner.watch.missed();
             return None;
         };
@@ -186,6 +194,7 @@ impl Telemetry {
     }
 
     /// `context` with the new span, or `else_context` where there is no SDK.
+    #[inline]
     pub(crate) fn opened(
         &self,
         operation: &Operation<'_>,

@@ -3,8 +3,7 @@
 use crate::links::Links;
 use crate::operation::{Operation, OperationType};
 use crate::sending::Start;
-use crate::{MessageSpan, Telemetry, ambient};
-use opentelemetry::Context;
+use crate::{MessageSpan, Telemetry};
 use opentelemetry::trace::{SpanContext, SpanKind};
 use std::time::SystemTime;
 
@@ -76,19 +75,19 @@ impl Telemetry {
         linked: impl IntoIterator<Item = SpanContext>,
     ) -> MessageSpan {
         let inner = &*self.inner;
-        if !inner.settings.enabled || !wanted || Context::is_current_telemetry_suppressed() {
+        if !wanted {
             return MessageSpan::off();
         }
-        let parent = ambient::context();
-        let destination = self.resolve(operation);
+        let Some((parent, destination)) = self.begin(operation) else { return MessageSpan::off() };
         if !inner.wants(operation, &destination) {
             return MessageSpan::off();
         }
-        let mut attributes = inner.attributes(operation, kind, &destination, None);
-        let links = Links::collect(linked.into_iter().map(|context| (context, Vec::new())));
-        links.note_dropped(&mut attributes, inner.settings.semconv);
-        let start = Start { kind: SpanKind::Client, at: started, attributes, links: links.into_vec() };
-        let context = self.start(operation, &destination, start, &parent);
+        let context = self.start(operation, &destination, &parent, || {
+            let mut attributes = inner.attributes(operation, kind, &destination, None);
+            let links = Links::of(linked);
+            links.note_dropped(&mut attributes, inner.settings.semconv);
+            Start { kind: SpanKind::Client, at: started, attributes, links: links.into_vec() }
+        });
         self.opened(operation, kind, destination, started, context, parent)
     }
 }

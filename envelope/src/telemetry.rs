@@ -89,7 +89,7 @@ impl Telemetry {
                 propagators: Propagators::new(settings.propagator.clone()),
                 destinations: Destinations::default(),
                 watch: SdkWatch::default(),
-                made_in: ambient::span_context(),
+                made_in: ambient::span_context_of_any(),
                 headers_repeat: false,
                 settings,
             }),

@@ -2,8 +2,7 @@
 
 use crate::operation::{Operation, OperationType};
 use crate::sending::Start;
-use crate::{MessageSpan, Telemetry, ambient};
-use opentelemetry::Context;
+use crate::{MessageSpan, Telemetry};
 use opentelemetry::trace::SpanKind;
 
 impl Telemetry {
@@ -24,19 +23,15 @@ impl Telemetry {
     /// capture.assert_trace("transaction  shop  INTERNAL");
     /// ```
     pub fn transaction(&self, operation: Operation<'_>) -> MessageSpan {
-        let inner = &*self.inner;
-        if !inner.settings.enabled || Context::is_current_telemetry_suppressed() {
-            return MessageSpan::off();
-        }
-        let parent = ambient::context();
-        let destination = self.resolve(&operation);
-        if !inner.wants(&operation, &destination) {
+        let Some((parent, destination)) = self.begin(&operation) else { return MessageSpan::off() };
+        if !self.inner.wants(&operation, &destination) {
             return MessageSpan::off();
         }
         let kind = OperationType::Transaction;
-        let attributes = inner.attributes(&operation, kind, &destination, None);
-        let start = Start { kind: SpanKind::Internal, at: None, attributes, links: Vec::new() };
-        let context = self.start(&operation, &destination, start, &parent);
+        let context = self.start(&operation, &destination, &parent, || {
+            let attributes = self.inner.attributes(&operation, kind, &destination, None);
+            Start { kind: SpanKind::Internal, at: None, attributes, links: Vec::new() }
+        });
         self.opened(&operation, kind, destination, None, context, parent)
     }
 }

@@ -85,6 +85,8 @@ mod base_consumer;
 mod base_producer;
 mod batch;
 mod batch_message;
+#[doc(hidden)]
+pub mod bench;
 mod consumer;
 mod context;
 mod delivery_future;

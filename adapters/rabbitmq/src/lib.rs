@@ -74,6 +74,8 @@
 mod attempt;
 mod batch;
 mod batch_delivery;
+#[doc(hidden)]
+pub mod bench;
 mod confirm;
 mod consumer;
 mod delivery;

@@ -116,12 +116,7 @@ impl TracedProducer {
     }
 
     pub(crate) fn prepared(&self, operation: &'static str, exchange: &str, routing_key: &str) -> PreparedDestination {
-        let describe = || destination::of_producer(exchange, routing_key);
-        if exchange.is_empty() && is_anonymous(routing_key) {
-            // The queue of one requester: many of them would take the place of the destinations that last.
-            return self.telemetry.prepare(operation, describe());
-        }
-        self.telemetry.prepared(operation, &[exchange, routing_key], |_| describe())
+        prepared(&self.telemetry, operation, exchange, routing_key)
     }
 
     async fn publish_to(
@@ -144,11 +139,10 @@ impl TracedProducer {
         payload: &[u8],
         properties: BasicProperties,
     ) -> (MessageSpan, BasicProperties) {
-        self.inject(operation, payload, properties, |operation, headers| self.telemetry.send(operation, headers))
+        send(&self.telemetry, operation, payload, properties)
     }
 
-    /// Starts a span by `start`, which writes into a copy of the headers: lapin gives them by reference only. Where nothing is to be
-    /// written the properties stay as they are.
+    /// Starts a span by `start`, which writes its context into the properties.
     pub(crate) fn inject(
         &self,
         operation: Operation<'_>,
@@ -156,22 +150,7 @@ impl TracedProducer {
         properties: BasicProperties,
         start: impl FnOnce(Operation<'_>, &mut HeaderInjector<'_>) -> MessageSpan,
     ) -> (MessageSpan, BasicProperties) {
-        if !self.telemetry.is_enabled() {
-            return (start(operation, &mut HeaderInjector(&mut FieldTable::default())), properties);
-        }
-        let mut operation = operation
-            .body_size(payload.len())
-            .message_id(properties.message_id().as_ref().map(ShortString::as_str))
-            .conversation_id(properties.correlation_id().as_ref().map(ShortString::as_str));
-        let mut headers = match properties.headers() {
-            Some(headers) => {
-                operation = operation.existing(self.telemetry.existing(&HeaderExtractor(headers)));
-                headers.clone()
-            }
-            None => FieldTable::default(),
-        };
-        let span = start(operation, &mut HeaderInjector(&mut headers));
-        (span, with_headers(properties, headers))
+        inject(&self.telemetry, operation, payload, properties, start)
     }
 
     pub(crate) async fn hand_over(
@@ -194,6 +173,56 @@ impl TracedProducer {
             }
         }
     }
+}
+
+pub(crate) fn prepared(
+    telemetry: &Telemetry,
+    operation: &'static str,
+    exchange: &str,
+    routing_key: &str,
+) -> PreparedDestination {
+    let describe = || destination::of_producer(exchange, routing_key);
+    if exchange.is_empty() && is_anonymous(routing_key) {
+        // The queue of one requester: many of them would take the place of the destinations that last.
+        return telemetry.prepare(operation, describe());
+    }
+    telemetry.prepared(operation, &[exchange, routing_key], |_| describe())
+}
+
+pub(crate) fn send(
+    telemetry: &Telemetry,
+    operation: Operation<'_>,
+    payload: &[u8],
+    properties: BasicProperties,
+) -> (MessageSpan, BasicProperties) {
+    inject(telemetry, operation, payload, properties, |operation, headers| telemetry.send(operation, headers))
+}
+
+/// `start` writes into a copy of the headers: lapin gives them by reference only. Where nothing is to be written the properties stay as
+/// they are.
+fn inject(
+    telemetry: &Telemetry,
+    operation: Operation<'_>,
+    payload: &[u8],
+    properties: BasicProperties,
+    start: impl FnOnce(Operation<'_>, &mut HeaderInjector<'_>) -> MessageSpan,
+) -> (MessageSpan, BasicProperties) {
+    if !telemetry.is_enabled() {
+        return (start(operation, &mut HeaderInjector(&mut FieldTable::default())), properties);
+    }
+    let mut operation = operation
+        .body_size(payload.len())
+        .message_id(properties.message_id().as_ref().map(ShortString::as_str))
+        .conversation_id(properties.correlation_id().as_ref().map(ShortString::as_str));
+    let mut headers = match properties.headers() {
+        Some(headers) => {
+            operation = operation.existing(telemetry.existing(&HeaderExtractor(headers)));
+            headers.clone()
+        }
+        None => FieldTable::default(),
+    };
+    let span = start(operation, &mut HeaderInjector(&mut headers));
+    (span, with_headers(properties, headers))
 }
 
 /// Headers that are empty where there were none leave the properties as they are.

@@ -99,7 +99,11 @@ pub fn parse_traceparent(header: &[u8]) -> Option<SpanContext> {
     if [head[2], head[35], head[52]] != *b"---" {
         return None;
     }
-    let [version, flags] = decode(&[head[0], head[1], head[53], head[54]])?;
+    let [version, flags] = match [head[0], head[1], head[53], head[54]] {
+        // Nearly every header, whose four digits need no decoding.
+        [b'0', b'0', b'0', flags @ b'0'..=b'3'] => [0, flags - b'0'],
+        digits => decode(&digits)?,
+    };
     let may_end_here = match version {
         0x00 => rest.is_empty(),
         0xff => false,
@@ -108,8 +112,12 @@ pub fn parse_traceparent(header: &[u8]) -> Option<SpanContext> {
     if !may_end_here {
         return None;
     }
-    let trace_id = TraceId::from_bytes(decode(head[3..].first_chunk::<32>()?)?);
-    let span_id = SpanId::from_bytes(decode(head[36..].first_chunk::<16>()?)?);
+    // Both ids in one go: three whole vectors take less than two and a half.
+    let mut digits = [0; 48];
+    digits[..32].copy_from_slice(&head[3..35]);
+    digits[32..].copy_from_slice(&head[36..52]);
+    let ids: [u8; 24] = decode(&digits)?;
+    let (trace_id, span_id) = (TraceId::from_bytes(*ids.first_chunk()?), SpanId::from_bytes(*ids.last_chunk()?));
     let flags = TraceFlags::new(flags & KNOWN_FLAGS);
     let context = SpanContext::new(trace_id, span_id, flags, true, TraceState::NONE);
     context.is_valid().then_some(context)

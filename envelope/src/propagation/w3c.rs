@@ -13,7 +13,7 @@ use super::{
     baggage, carried,
     carried::Carried,
     traceparent::{self, RANDOM, parse_traceparent},
-    tracestate,
+    tracestate, trim_ows,
 };
 use crate::BaggagePolicy;
 
@@ -220,42 +220,48 @@ pub(crate) fn recognise(propagator: &dyn TextMapPropagator) -> Option<W3cPropaga
 fn read_trace(extractor: &dyn Extractor, repeats: bool) -> (SpanContext, Option<tracestate::Raw>, Finding) {
     let parsed = if repeats {
         let headers = extractor.get_all(TRACEPARENT).unwrap_or_default();
-        read_traceparent(headers.into_iter())
+        read_traceparents(headers.into_iter())
     } else {
-        read_traceparent(extractor.get(TRACEPARENT).into_iter())
+        extractor.get(TRACEPARENT).map_or(Err(Finding::Absent), read_traceparent)
     };
     let parent = match parsed {
         Ok(parent) => parent,
         Err(finding) => return (SpanContext::NONE, None, finding),
     };
     // "If the vendor failed to parse traceparent, it MUST NOT attempt to parse tracestate."
-    let (state, raw) = read_tracestate(extractor, repeats);
+    let Some((state, raw)) = read_tracestate(extractor, repeats) else { return (parent, None, Finding::Valid) };
     let span_context = SpanContext::new(parent.trace_id(), parent.span_id(), parent.trace_flags(), true, state);
     (span_context, raw, Finding::Valid)
 }
 
-fn read_traceparent<'a>(headers: impl Iterator<Item = &'a str>) -> Result<SpanContext, Finding> {
+fn read_traceparent(header: &str) -> Result<SpanContext, Finding> {
+    match parse_traceparent(header.as_bytes()) {
+        Some(context) => Ok(context),
+        None if trim_ows(header).is_empty() => Err(Finding::Absent),
+        None => Err(Finding::Invalid),
+    }
+}
+
+fn read_traceparents<'a>(headers: impl Iterator<Item = &'a str>) -> Result<SpanContext, Finding> {
     let mut found = Err(Finding::Absent);
-    for header in headers.filter(|header| !header.bytes().all(|byte| matches!(byte, b' ' | b'\t'))) {
-        match (parse_traceparent(header.as_bytes()), &found) {
-            (Some(context), Ok(other)) if context != *other => return Err(Finding::Conflicting),
-            (Some(context), _) => found = Ok(context),
-            (None, Ok(_)) => {}
-            (None, Err(_)) => found = Err(Finding::Invalid),
+    for header in headers {
+        match (read_traceparent(header), &found) {
+            (Ok(context), Ok(other)) if context != *other => return Err(Finding::Conflicting),
+            (Ok(context), _) => found = Ok(context),
+            (Err(Finding::Invalid), Err(_)) => found = Err(Finding::Invalid),
+            (Err(_), _) => {}
         }
     }
     found
 }
 
-fn read_tracestate(extractor: &dyn Extractor, repeats: bool) -> (TraceState, Option<tracestate::Raw>) {
-    match extractor.get(TRACESTATE) {
-        None => (TraceState::NONE, None),
-        Some(header) if !repeats => tracestate::parse(std::iter::once(header)),
-        Some(_) => {
-            let headers = extractor.get_all(TRACESTATE).unwrap_or_default();
-            tracestate::parse(headers.iter().copied())
-        }
+fn read_tracestate(extractor: &dyn Extractor, repeats: bool) -> Option<(TraceState, Option<tracestate::Raw>)> {
+    let header = extractor.get(TRACESTATE)?;
+    if !repeats {
+        return Some(tracestate::parse(std::iter::once(header)));
     }
+    let headers = extractor.get_all(TRACESTATE).unwrap_or_default();
+    Some(tracestate::parse(headers.iter().copied()))
 }
 
 #[cfg(test)]

@@ -27,14 +27,14 @@ impl Settings {
         self
     }
 
-    /// Adds attributes to create and send spans, before they start, so that samplers see them.
+    /// Adds attributes to create and send spans, before they start, so that samplers see them. Where no SDK makes spans, it is hardly ever called.
     #[must_use]
     pub fn on_send(mut self, add: impl Fn(&Message<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static) -> Self {
         self.on_send = Some(Arc::new(add));
         self
     }
 
-    /// Adds attributes to process spans, before they start, so that samplers see them.
+    /// Adds attributes to process spans, before they start, so that samplers see them. Where no SDK makes spans, it is hardly ever called.
     #[must_use]
     pub fn on_process(mut self, add: impl Fn(&Message<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static) -> Self {
         self.on_process = Some(Arc::new(add));

@@ -1,11 +1,11 @@
-//! What people write by hand today, and the least that the SDK costs.
+//! What people write around lapin by hand, and the least that the SDK costs.
 
-use crate::carriers::{TableExtractor, TableInjector};
-use futures_util::FutureExt as _;
+use futures_util::FutureExt;
 use lapin::BasicProperties;
 use lapin::message::Delivery;
+use lapin::types::{AMQPValue, FieldTable, ShortString};
 use opentelemetry::context::FutureExt as _;
-use opentelemetry::propagation::TextMapPropagator;
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{Link, Span, SpanKind, Status, TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue, global};
 use std::collections::HashMap;
@@ -13,10 +13,10 @@ use std::convert::Infallible;
 use std::hint::black_box;
 
 /// A producer with the process-wide tracer and propagator, and names put together for each message.
-pub(crate) fn publish(exchange: &str, routing_key: &str, properties: BasicProperties) {
+pub(super) fn publish(exchange: &str, routing_key: &str, properties: BasicProperties) {
     let tracer = global::tracer("shop");
-    let destination = format!("{exchange}:{routing_key}");
-    let name = format!("publish {destination}");
+    let destination = [exchange, ":", routing_key].concat();
+    let name = ["publish ", &destination].concat();
     let mut attributes = Vec::with_capacity(6);
     attributes.extend([
         KeyValue::new("messaging.system", "rabbitmq"),
@@ -39,7 +39,7 @@ pub(crate) fn publish(exchange: &str, routing_key: &str, properties: BasicProper
 }
 
 /// A consumer with the process-wide tracer and propagator, whose span is the publisher's child and linked to it.
-pub(crate) fn consume(queue: &str, delivery: &Delivery) {
+pub(super) fn consume(queue: &str, delivery: &Delivery) {
     let parent = match delivery.properties.headers() {
         Some(headers) => global::get_text_map_propagator(|propagator| {
             propagator.extract_with_context(&Context::new(), &TableExtractor(headers))
@@ -48,15 +48,17 @@ pub(crate) fn consume(queue: &str, delivery: &Delivery) {
     };
     let tracer = global::tracer("warehouse");
     let (exchange, routing_key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
-    let destination = format!("{exchange}:{routing_key}:{queue}");
+    let destination = [exchange, ":", routing_key, ":", queue].concat();
+    let name = ["process ", &destination].concat();
     let mut builder =
-        tracer.span_builder(format!("process {destination}")).with_kind(SpanKind::Consumer).with_attributes(vec![
+        tracer.span_builder(name).with_kind(SpanKind::Consumer).with_attributes(vec![
             KeyValue::new("messaging.system", "rabbitmq"),
             KeyValue::new("messaging.operation.name", "process"),
             KeyValue::new("messaging.operation.type", "process"),
             KeyValue::new("messaging.rabbitmq.destination.routing_key", routing_key.to_owned()),
             KeyValue::new("messaging.rabbitmq.message.delivery_tag", i64::try_from(delivery.delivery_tag).unwrap_or(0)),
             KeyValue::new("messaging.destination.name", destination),
+            KeyValue::new("messaging.message.attempt", 1 + i64::from(delivery.redelivered)),
         ]);
     let creation = parent.span().span_context().clone();
     if creation.is_valid() {
@@ -72,14 +74,14 @@ pub(crate) fn consume(queue: &str, delivery: &Delivery) {
 }
 
 /// The handler of all cases.
-pub(crate) async fn handler(delivery: &Delivery) -> Result<(), Infallible> {
+pub(super) async fn handler(delivery: &Delivery) -> Result<(), Infallible> {
     black_box(delivery);
     Ok(())
 }
 
 /// The SDK's own cost of a producer: a span with the same attributes from a tracer that is kept, all texts there already, injected
 /// into a map.
-pub(crate) fn floor<T: Tracer>(tracer: &T, propagator: &dyn TextMapPropagator)
+pub(super) fn floor<T: Tracer>(tracer: &T, propagator: &dyn TextMapPropagator)
 where
     T::Span: Send + Sync + 'static,
 {
@@ -90,7 +92,7 @@ where
             KeyValue::new("messaging.operation.type", "send"),
             KeyValue::new("messaging.rabbitmq.destination.routing_key", "order.created"),
             KeyValue::new("messaging.destination.name", "orders:order.created"),
-            KeyValue::new("messaging.message.id", crate::scenes::MESSAGE_ID),
+            KeyValue::new("messaging.message.id", super::MESSAGE_ID),
         ]),
     );
     let context = Context::current_with_span(span);
@@ -101,7 +103,7 @@ where
 }
 
 /// The SDK's own cost of a consumer: extracted from a map, then a linked span with the same attributes.
-pub(crate) fn floor_of_consumer<T: Tracer>(
+pub(super) fn floor_of_consumer<T: Tracer>(
     tracer: &T,
     propagator: &dyn TextMapPropagator,
     headers: &HashMap<String, String>,
@@ -120,9 +122,33 @@ pub(crate) fn floor_of_consumer<T: Tracer>(
             KeyValue::new("messaging.rabbitmq.destination.routing_key", "order.created"),
             KeyValue::new("messaging.destination.name", "orders:order.created:inventory"),
             KeyValue::new("messaging.rabbitmq.message.delivery_tag", tag),
+            KeyValue::new("messaging.message.attempt", 1),
         ]);
     let links = vec![Link::with_context(parent.span().span_context().clone())];
     let mut span = tracer.build_with_context(builder.with_links(links), &parent);
     span.end();
     black_box(span);
+}
+
+pub(super) struct TableInjector<'a>(pub(super) &'a mut FieldTable);
+
+impl Injector for TableInjector<'_> {
+    fn set(&mut self, name: &str, value: String) {
+        self.0.insert(name.into(), AMQPValue::LongString(value.into()));
+    }
+}
+
+pub(super) struct TableExtractor<'a>(pub(super) &'a FieldTable);
+
+impl Extractor for TableExtractor<'_> {
+    fn get(&self, name: &str) -> Option<&str> {
+        match self.0.inner().get(name)? {
+            AMQPValue::LongString(value) => std::str::from_utf8(value.as_bytes()).ok(),
+            _ => None,
+        }
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.inner().keys().map(ShortString::as_str).collect()
+    }
 }
