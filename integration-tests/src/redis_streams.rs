@@ -108,7 +108,7 @@ fn arrived(entry: &Entry) -> Arrived<OtherFields> {
 }
 
 impl Transport for RedisStreamsTransport {
-    const NAME: &'static str = "traced-redis, streams";
+    const NAME: &'static str = "traced-redis";
     const SYSTEM: &'static str = "redis";
     const LACKS: &'static [(Ability, &'static str)] =
         &[(Ability::Pull, "a read is one turn of a loop: no entry can be asked for alone")];
