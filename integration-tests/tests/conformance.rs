@@ -14,3 +14,8 @@ mod rabbitmq {
 mod redis_pubsub {
     integration_tests::conformance!(integration_tests::RedisPubSubTransport);
 }
+
+/// Redis streams, over redis.
+mod redis_streams {
+    integration_tests::conformance!(integration_tests::RedisStreamsTransport);
+}

@@ -52,6 +52,16 @@ impl<C> StreamConsumer<C> {
 
     /// [`process_batch`](Self::process_batch) for a handler that is no future.
     ///
+    /// ```no_run
+    /// use traced_redis::{Entry, StreamConsumer};
+    ///
+    /// # fn write_all(_: &[Entry]) -> redis::RedisResult<()> { Ok(()) }
+    /// # fn example(mut consumer: StreamConsumer<redis::Connection>) -> redis::RedisResult<()> {
+    /// let entries = consumer.xread_blocking(&["orders"], &["0"])?;
+    /// consumer.process_batch_blocking(entries, |entries| write_all(&entries))
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The handler's own, unchanged.

@@ -22,8 +22,8 @@ pub struct TracedAutoClaim {
 }
 
 /// A command that claims, and what its reply is read with.
-struct Claiming {
-    command: Cmd,
+pub(crate) struct Claiming {
+    pub(crate) command: Cmd,
     stream: Arc<[u8]>,
     delivery: Delivery,
 }
@@ -36,7 +36,7 @@ impl Claiming {
         Self { stream: first(key.to_redis_args()).into(), delivery, command: command() }
     }
 
-    fn automatically<K, G, N, T, S>(
+    pub(crate) fn automatically<K, G, N, T, S>(
         (key, group, consumer, min_idle_time, start): (K, G, N, T, S),
         options: StreamAutoClaimOptions,
     ) -> Self
@@ -52,7 +52,7 @@ impl Claiming {
         Self::new(&key, &group, || command)
     }
 
-    fn these<K, G, N, T, I>(
+    pub(crate) fn these<K, G, N, T, I>(
         (key, group, consumer, min_idle_time): (K, G, N, T),
         ids: &[I],
         options: StreamClaimOptions,
@@ -69,11 +69,11 @@ impl Claiming {
         Self::new(&key, &group, || command)
     }
 
-    fn claimed(&self, reply: Value) -> RedisResult<Vec<Entry>> {
+    pub(crate) fn claimed(&self, reply: Value) -> RedisResult<Vec<Entry>> {
         Ok(entries::of_list(reply, &self.stream, &self.delivery)?.entries)
     }
 
-    fn autoclaimed(&self, reply: Value) -> RedisResult<(TracedAutoClaim, Vec<Entry>)> {
+    pub(crate) fn autoclaimed(&self, reply: Value) -> RedisResult<(TracedAutoClaim, Vec<Entry>)> {
         let (next_stream_id, claimed, deleted_ids) = entries::of_autoclaim(reply, &self.stream, &self.delivery)?;
         let reply =
             TracedAutoClaim { next_stream_id, claimed: Vec::new(), deleted_ids, invalid_entries: claimed.had_nil };
@@ -134,6 +134,17 @@ impl<C: redis::aio::ConnectionLike> StreamConsumer<C> {
     }
 
     /// `XCLAIM` without options: takes over these entries, if they have been pending for at least so many milliseconds.
+    ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use traced_redis::StreamConsumer;
+    ///
+    /// # async fn example(mut consumer: StreamConsumer<MultiplexedConnection>, id: &str) -> redis::RedisResult<()> {
+    /// for entry in consumer.xclaim("orders", "inventory", "worker-2", 60_000, &[id]).await? {
+    ///     entry.process_and_settle(consumer.get_mut(), async |_| redis::RedisResult::Ok(())).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -201,87 +212,6 @@ impl<C: redis::aio::ConnectionLike> StreamConsumer<C> {
         let claiming = Claiming::these((key, group, consumer, min_idle_time), ids, options);
         let mut entries = claiming.claimed(claiming.command.query_async(&mut self.connection).await?)?;
         self.count(&mut entries).await;
-        Ok(self.received("xclaim", entries, started))
-    }
-}
-
-impl<C: redis::ConnectionLike> StreamConsumer<C> {
-    /// [`xautoclaim_options`](Self::xautoclaim_options) over a synchronous connection.
-    ///
-    /// # Errors
-    ///
-    /// redis' own, unchanged.
-    pub fn xautoclaim_options_blocking<K, G, N, T, S>(
-        &mut self,
-        key: K,
-        group: G,
-        consumer: N,
-        min_idle_time: T,
-        start: S,
-        options: StreamAutoClaimOptions,
-    ) -> RedisResult<TracedAutoClaim>
-    where
-        K: ToSingleRedisArg,
-        G: ToRedisArgs,
-        N: ToRedisArgs,
-        T: ToRedisArgs,
-        S: ToRedisArgs,
-    {
-        let started = SystemTime::now();
-        let claiming = Claiming::automatically((key, group, consumer, min_idle_time, start), options);
-        let (reply, mut entries) = claiming.autoclaimed(claiming.command.query(&mut self.connection)?)?;
-        self.count_blocking(&mut entries);
-        Ok(TracedAutoClaim { claimed: self.received("xautoclaim", entries, started), ..reply })
-    }
-
-    /// [`xclaim`](Self::xclaim) over a synchronous connection.
-    ///
-    /// # Errors
-    ///
-    /// redis' own, unchanged.
-    pub fn xclaim_blocking<K, G, N, T, I>(
-        &mut self,
-        key: K,
-        group: G,
-        consumer: N,
-        min_idle_time: T,
-        ids: &[I],
-    ) -> RedisResult<Vec<TracedEntry>>
-    where
-        K: ToSingleRedisArg,
-        G: ToRedisArgs,
-        N: ToRedisArgs,
-        T: ToRedisArgs,
-        I: ToRedisArgs,
-    {
-        self.xclaim_options_blocking(key, group, consumer, min_idle_time, ids, StreamClaimOptions::default())
-    }
-
-    /// [`xclaim_options`](Self::xclaim_options) over a synchronous connection.
-    ///
-    /// # Errors
-    ///
-    /// redis' own, unchanged.
-    pub fn xclaim_options_blocking<K, G, N, T, I>(
-        &mut self,
-        key: K,
-        group: G,
-        consumer: N,
-        min_idle_time: T,
-        ids: &[I],
-        options: StreamClaimOptions,
-    ) -> RedisResult<Vec<TracedEntry>>
-    where
-        K: ToSingleRedisArg,
-        G: ToRedisArgs,
-        N: ToRedisArgs,
-        T: ToRedisArgs,
-        I: ToRedisArgs,
-    {
-        let started = SystemTime::now();
-        let claiming = Claiming::these((key, group, consumer, min_idle_time), ids, options);
-        let mut entries = claiming.claimed(claiming.command.query(&mut self.connection)?)?;
-        self.count_blocking(&mut entries);
         Ok(self.received("xclaim", entries, started))
     }
 }

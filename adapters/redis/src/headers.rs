@@ -42,29 +42,29 @@ pub trait Fields: sealed::Sealed {}
 
 mod sealed {
     pub trait Sealed {
-        /// All of them in their order, as far as names and values are texts.
-        fn all(&self) -> impl Iterator<Item = (&[u8], &str)>;
+        /// All of them in their order, as far as they are strings.
+        fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])>;
     }
 }
 
 impl Fields for Entry {}
 impl sealed::Sealed for Entry {
-    fn all(&self) -> impl Iterator<Item = (&[u8], &str)> {
-        self.fields().iter().filter_map(|(name, value)| Some((bytes(name)?, text(value)?)))
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.fields().iter().filter_map(|(name, value)| Some((bytes(name)?, bytes(value)?)))
     }
 }
 
 impl Fields for StreamId {}
 impl sealed::Sealed for StreamId {
-    fn all(&self) -> impl Iterator<Item = (&[u8], &str)> {
-        self.map.iter().filter_map(|(name, value)| Some((name.as_bytes(), text(value)?)))
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.map.iter().filter_map(|(name, value)| Some((name.as_bytes(), bytes(value)?)))
     }
 }
 
 impl Fields for [(Vec<u8>, Vec<u8>)] {}
 impl sealed::Sealed for [(Vec<u8>, Vec<u8>)] {
-    fn all(&self) -> impl Iterator<Item = (&[u8], &str)> {
-        self.iter().filter_map(|(name, value)| Some((name.as_slice(), std::str::from_utf8(value).ok()?)))
+    fn all(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
     }
 }
 
@@ -86,7 +86,7 @@ pub struct HeaderExtractor<'a, T: ?Sized>(pub &'a T);
 impl<T: Fields + ?Sized> Extractor for HeaderExtractor<'_, T> {
     fn get(&self, name: &str) -> Option<&str> {
         let (mut exact, mut other_case) = (None, None);
-        for (field, value) in self.0.all() {
+        for (field, value) in texts(self.0) {
             if field == name.as_bytes() {
                 exact = Some(value);
             } else if field.eq_ignore_ascii_case(name.as_bytes()) {
@@ -96,13 +96,14 @@ impl<T: Fields + ?Sized> Extractor for HeaderExtractor<'_, T> {
         exact.or(other_case)
     }
 
+    /// Also where the value is no text: a context is there then, though nobody can read it.
     fn keys(&self) -> Vec<&str> {
         self.0.all().filter_map(|(name, _)| std::str::from_utf8(name).ok()).collect()
     }
 
     /// In the entry's order.
     fn get_all(&self, name: &str) -> Option<Vec<&str>> {
-        let named = self.0.all().filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
+        let named = texts(self.0).filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
         let values: Vec<_> = named.map(|(_, value)| value).collect();
         (!values.is_empty()).then_some(values)
     }
@@ -124,8 +125,9 @@ pub(crate) fn bytes(value: &Value) -> Option<&[u8]> {
     }
 }
 
-fn text(value: &Value) -> Option<&str> {
-    std::str::from_utf8(bytes(value)?).ok()
+/// Those whose values are texts.
+fn texts<T: Fields + ?Sized>(fields: &T) -> impl Iterator<Item = (&[u8], &str)> {
+    fields.all().filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
 }
 
 #[cfg(test)]
@@ -173,10 +175,11 @@ mod tests {
 
     #[test]
     fn names_that_are_not_utf_8_are_not_among_the_keys() {
-        let fields = list(&[(b"b", b"1"), (b"\xff", b"x"), (b"a", b"2")]);
+        let fields = list(&[(b"b", b"1"), (b"\xff", b"x"), (b"a", b"2"), (b"unreadable", b"\xff")]);
         let extractor = HeaderExtractor(fields.as_slice());
-        assert_eq!(extractor.keys(), ["b", "a"]);
-        assert_eq!(format!("{extractor:?}"), r#"HeaderExtractor(["b", "a"])"#, "values are the application's");
+        assert_eq!(extractor.keys(), ["b", "a", "unreadable"]);
+        let shown = r#"HeaderExtractor(["b", "a", "unreadable"])"#;
+        assert_eq!(format!("{extractor:?}"), shown, "values are the application's");
     }
 
     /// Case, fields before, value, fields after.

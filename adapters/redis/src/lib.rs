@@ -133,6 +133,7 @@ mod batch_entry;
 mod batch_message;
 mod body;
 mod claim;
+mod claim_blocking;
 mod consumer;
 mod destination;
 mod entries;

@@ -79,6 +79,17 @@ impl OpenEntry {
 
     /// [`ack`](Self::ack) over a synchronous connection.
     ///
+    /// ```no_run
+    /// use traced_redis::TracedEntry;
+    ///
+    /// # fn example(entry: TracedEntry, mut connection: redis::Connection) -> redis::RedisResult<()> {
+    /// let entry = entry.start();
+    /// let inside = entry.context().clone().attach(); // spans made meanwhile are children
+    /// drop(inside);
+    /// assert_eq!(entry.ack_blocking(&mut connection)?, 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// redis' own, unchanged; the span has it too.
@@ -89,6 +100,15 @@ impl OpenEntry {
     }
 
     /// Ends the span, and gives the entry back. It stays pending.
+    ///
+    /// ```no_run
+    /// use traced_redis::{Outcome, TracedEntry};
+    ///
+    /// # fn example(entry: TracedEntry) {
+    /// let entry = entry.start().finish(Outcome::error("later", "the warehouse is closed"));
+    /// assert_eq!(entry.stream(), b"orders");
+    /// # }
+    /// ```
     pub fn finish(self, outcome: Outcome) -> Entry {
         self.span.end(outcome);
         self.entry

@@ -92,6 +92,14 @@ impl<C> TracedProducer<C> {
 
     /// [`republish`](Self::republish) over a synchronous connection.
     ///
+    /// ```no_run
+    /// use traced_redis::{TracedEntry, TracedProducer};
+    ///
+    /// # fn example(entry: TracedEntry, mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<String> {
+    /// entry.process_blocking(|entry| producer.republish_blocking(&entry, "orders.dead"))
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`republish`](Self::republish).
@@ -103,6 +111,15 @@ impl<C> TracedProducer<C> {
     }
 
     /// [`retry`](Self::retry) over a synchronous connection.
+    ///
+    /// ```no_run
+    /// use traced_redis::{TracedEntry, TracedProducer};
+    ///
+    /// # fn example(entry: TracedEntry, mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<String> {
+    /// let attempt = entry.attempt();
+    /// entry.process_blocking(|entry| producer.retry_blocking(&entry, attempt, "orders"))
+    /// # }
+    /// ```
     ///
     /// # Errors
     ///

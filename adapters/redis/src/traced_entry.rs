@@ -226,6 +226,15 @@ impl TracedEntry {
 
     /// Starts the span now and leaves it open until the entry is acknowledged or finished with, for consumers that do so elsewhere or
     /// later.
+    ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use traced_redis::TracedEntry;
+    ///
+    /// # async fn example(entry: TracedEntry, mut connection: MultiplexedConnection) -> redis::RedisResult<()> {
+    /// assert_eq!(entry.start().ack(&mut connection).await?, 1);
+    /// # Ok(()) }
+    /// ```
     pub fn start(self) -> OpenEntry {
         let span = self.source.process_entry(&self.entry);
         OpenEntry::new(self.entry, self.source, span)

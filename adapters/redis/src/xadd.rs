@@ -143,6 +143,17 @@ impl<C: ConnectionLike> TracedProducer<C> {
 
     /// [`xadd_maxlen`](Self::xadd_maxlen) of the fields in a map.
     ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use redis::streams::StreamMaxlen;
+    /// use std::collections::BTreeMap;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # async fn example(mut producer: TracedProducer<MultiplexedConnection>) -> redis::RedisResult<()> {
+    /// producer.xadd_maxlen_map("orders", StreamMaxlen::Approx(10_000), "*", BTreeMap::from([("id", "42")])).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// redis' own, unchanged.

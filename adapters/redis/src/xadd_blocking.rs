@@ -34,6 +34,15 @@ impl<C: ConnectionLike> TracedProducer<C> {
 
     /// [`xadd_blocking`](Self::xadd_blocking) of the fields in a map, or in whatever redis takes for one.
     ///
+    /// ```no_run
+    /// use std::collections::BTreeMap;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// producer.xadd_map_blocking("orders", "*", BTreeMap::from([("id", "42"), ("article", "book")]))?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// redis' own, unchanged.
@@ -79,6 +88,15 @@ impl<C: ConnectionLike> TracedProducer<C> {
 
     /// [`xadd_blocking`](Self::xadd_blocking), after which the stream is trimmed.
     ///
+    /// ```no_run
+    /// use redis::streams::StreamMaxlen;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// producer.xadd_maxlen_blocking("orders", StreamMaxlen::Approx(10_000), "*", &[("id", "42")])?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// redis' own, unchanged.
@@ -99,6 +117,16 @@ impl<C: ConnectionLike> TracedProducer<C> {
     }
 
     /// [`xadd_maxlen_blocking`](Self::xadd_maxlen_blocking) of the fields in a map.
+    ///
+    /// ```no_run
+    /// use redis::streams::StreamMaxlen;
+    /// use std::collections::BTreeMap;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// producer.xadd_maxlen_map_blocking("orders", StreamMaxlen::Approx(10_000), "*", BTreeMap::from([("id", "42")]))?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

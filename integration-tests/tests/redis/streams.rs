@@ -20,7 +20,10 @@ pub(crate) struct Stream {
 
 impl Stream {
     pub(crate) async fn new() -> Result<Self> {
-        let server = Server::shared().await?;
+        Self::of(Server::shared().await?).await
+    }
+
+    pub(crate) async fn of(server: Server) -> Result<Self> {
         let (name, mut plain) = (unique("orders"), server.connection().await?);
         let () = plain.xgroup_create_mkstream(&name, GROUP, "0").await?;
         Ok(Self { server, name, plain })

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use redis::{AsyncCommands as _, AsyncConnectionConfig};
 use traced_redis::StreamConsumer;
 
-use crate::server::{soon, unique};
+use crate::server::{Server, soon, unique};
 use crate::streams::{Stream, group};
 
 /// What this crate is for here: the same read by redis itself fails after half a second, and blocks the connection.
@@ -14,8 +14,8 @@ use crate::streams::{Stream, group};
 async fn redis_own_read_breaks_at_its_time_limit() -> Result<()> {
     let stream = Stream::new().await?;
     let mut connection = stream.connection().await?;
-    let options = group("worker-1").block(2000);
-    let read = connection.xread_options(&[&stream.name], &[">"], &options);
+    let (options, keys) = (group("worker-1").block(2000), [&stream.name]);
+    let read = connection.xread_options(&keys, &[">"], &options);
     let read: redis::RedisResult<Option<redis::streams::StreamReadReply>> = soon(read).await?;
     assert!(read.expect_err("too long for redis").is_timeout());
     Ok(())
@@ -37,13 +37,12 @@ async fn a_long_read_outlives_the_time_limit_and_the_connection_stays_of_use() -
 #[tokio::test]
 async fn an_entry_that_comes_late_in_a_long_read_ends_it() -> Result<()> {
     for forever in [true, false] {
-        let mut stream = Stream::new().await?;
+        let mut stream = Stream::of(Server::own().await?).await?;
         let (name, mut consumer) = (stream.name.clone(), stream.consumer().await?);
         let options = group("worker-1").block(if forever { 0 } else { 25_000 });
         let keys = [name.clone()];
         let reading = tokio::spawn(async move { consumer.xread_options(&keys, &[">"], &options).await });
-        // Two pieces later, seen from the server: the same client has asked again.
-        blocked_reads(&mut stream, 3).await?;
+        called(&mut stream, "xreadgroup", 3).await?; // pieces, of 250 ms each: longer than redis waits for one answer
         assert!(!reading.is_finished());
         let _: String = stream.plain.xadd(&name, "*", &[("id", "42")]).await?;
         let entries = soon(reading).await???;
@@ -52,45 +51,50 @@ async fn an_entry_that_comes_late_in_a_long_read_ends_it() -> Result<()> {
     Ok(())
 }
 
-/// Until so many reads of this group's stream have been seen by the server.
-async fn blocked_reads(stream: &mut Stream, wanted: usize) -> Result<()> {
+/// Until the server, which nobody else uses, has ended so many of a command.
+async fn called(stream: &mut Stream, command: &str, wanted: usize) -> Result<()> {
+    let calls = |statistics: &str| {
+        let (_, of_command) = statistics.split_once(&format!("cmdstat_{command}:calls="))?;
+        of_command.split(',').next()?.parse::<usize>().ok()
+    };
     let seen = async {
-        let mut seen = std::collections::BTreeSet::new();
-        while seen.len() < wanted {
-            // `tot-cmds` is not known to Redis 7.0: how long the consumer has been idle tells the pieces apart.
-            let consumers: redis::streams::StreamInfoConsumersReply =
-                stream.plain.xinfo_consumers(&stream.name, crate::streams::GROUP).await?;
-            let idle = consumers.consumers.first().map_or(0, |consumer| consumer.idle);
-            seen.insert(idle / 100);
-            tokio::time::sleep(Duration::from_millis(50)).await;
+        loop {
+            let statistics: String = redis::cmd("INFO").arg("commandstats").query_async(&mut stream.plain).await?;
+            if calls(&statistics).is_some_and(|calls| calls >= wanted) {
+                return anyhow::Ok(());
+            }
+            tokio::task::yield_now().await;
         }
-        anyhow::Ok(())
     };
     soon(seen).await?
 }
 
+/// So many that some of them are between two pieces whenever an entry comes.
+const READERS: usize = 10;
+
 /// Between two pieces the end of the stream would be another one.
 #[tokio::test]
 async fn reading_from_the_end_in_pieces_loses_nothing() -> Result<()> {
-    let mut stream = Stream::new().await?;
+    let mut stream = Stream::of(Server::own().await?).await?;
     let (name, empty) = (stream.name.clone(), unique("empty"));
     let _: String = stream.plain.xadd(&name, "*", &[("id", "before")]).await?;
-    let mut consumer = stream.consumer().await?.longest_block(Duration::from_millis(1));
-    let keys = [name.clone(), empty.clone()];
-    let options = redis::streams::StreamReadOptions::default().block(25_000).count(1);
-    let started = tokio::sync::oneshot::channel::<()>();
-    let reading = tokio::spawn(async move {
-        started.0.send(()).ok();
-        consumer.xread_options(&keys, &["$", "$"], &options).await
-    });
-    soon(started.1).await??;
-    tokio::time::sleep(Duration::from_millis(100)).await; // the read is under way: pieces of a millisecond, mostly between two
+    let mut reading = Vec::new();
+    for _ in 0..READERS {
+        let mut consumer = stream.consumer().await?.longest_block(Duration::from_millis(1));
+        let keys = [name.clone(), empty.clone()];
+        let options = redis::streams::StreamReadOptions::default().block(25_000).count(1);
+        reading.push(tokio::spawn(async move { consumer.xread_options(&keys, &["$", "$"], &options).await }));
+    }
+    // Each of them knows both ends, and is in a piece of a millisecond or, often, between two.
+    called(&mut stream, "xrevrange", 2 * READERS).await?;
     let mut pipeline = redis::pipe();
     pipeline.xadd(&empty, "*", &[("id", "first")]).xadd(&empty, "*", &[("id", "second")]);
     let () = pipeline.query_async(&mut stream.plain).await?;
-    let entries = soon(reading).await???;
-    let read: Vec<_> = entries.iter().filter_map(|entry| entry.get_ref().get::<String>("id")).collect();
-    assert_eq!(read, ["first"], "nothing of before, and the first of what came");
+    for reading in reading {
+        let entries = soon(reading).await???;
+        let read: Vec<_> = entries.iter().filter_map(|entry| entry.get_ref().get::<String>("id")).collect();
+        assert_eq!(read, ["first"], "nothing of before, and the first of what came");
+    }
     Ok(())
 }
 
