@@ -119,7 +119,6 @@
 //!   [`Settings::accept_forms`] says which ones.
 //! - redis hides the server's address: [`Settings::server`] adds it.
 //! - A publish whose future is dropped ends as `cancelled`, although Redis may have got the message: redis does not tell.
-//! - A group counts no delivery when a consumer reads again what it has already: the attempt is the same one.
 //! - The time that an entry waited is counted from its id, by the server's clock; an id that the application made up counts as none.
 //! - `XACKDEL`, `XNACK` and `XRANGE` make no spans: send them over the connection, and [wrap](StreamConsumer::wrap) what they bring.
 //! - Commands that are sent past this crate, from scripts too, carry no context.
