@@ -4,7 +4,7 @@ use anyhow::Result;
 use redis::AsyncCommands as _;
 use traced_redis::{AcceptedForms, TracedConsumer};
 
-use crate::server::{Server, next, unique};
+use crate::server::{Server, next, processed, unique};
 
 /// Numbers that are the same in each run (Knuth's linear congruential generator).
 fn random(count: usize) -> Vec<u8> {
@@ -108,8 +108,7 @@ async fn an_envelope_with_an_unreadable_context_is_opened() -> Result<()> {
         let length = u16::try_from(block.len())?.to_be_bytes();
         let frame = [&b"\xF5TRC\x01\x00"[..], &length, &block, b"seven"].concat();
         let _receivers: usize = connection.publish(&channel, &frame).await?;
-        let message = next(&mut consumer).await?;
-        message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), b"seven"))).await?;
+        assert_eq!(processed(&mut consumer).await?, b"seven");
         server.capture.assert_trace(&format!("process {channel}  warehouse  CONSUMER"));
         let missing = server.capture.metrics().into_iter().filter(|it| it.name() == "traced.context.missing");
         let reasons: Vec<_> =

@@ -8,7 +8,7 @@ use test_brokers::RedisCluster;
 use tokio::sync::mpsc::unbounded_channel;
 use traced_redis::{Form, TracedConsumer, TracedProducer};
 
-use crate::server::{Server, next, soon, unique};
+use crate::server::{Server, next, processed, soon, unique};
 
 #[tokio::test]
 async fn receivers_are_counted_and_nobody_is_no_error() -> Result<()> {
@@ -38,7 +38,7 @@ async fn a_connection_manager_publishes() -> Result<()> {
     assert_eq!(producer.publish(&channel, b"1").await?, 1);
     assert_eq!(producer.destination(&channel).publish_json(&2).await?, 1);
     for expected in [b"1", b"2"] {
-        next(&mut consumer).await?.process(async |message| anyhow::Ok(assert_eq!(message.payload(), expected))).await?;
+        assert_eq!(processed(&mut consumer).await?, expected);
     }
     assert_eq!(server.capture.trace_ids().len(), 2);
     assert_eq!(server.capture.spans().len(), 4);
@@ -64,8 +64,7 @@ async fn synchronous_connections_publish() -> Result<()> {
     });
     soon(blocking).await???;
     for expected in [b"1", b"2"] {
-        let message = next(&mut consumer).await?;
-        message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), expected))).await?;
+        assert_eq!(processed(&mut consumer).await?, expected);
     }
     assert_eq!((server.capture.spans().len(), server.capture.trace_ids().len()), (6, 4));
     Ok(())
@@ -88,14 +87,14 @@ async fn a_cluster_publishes_to_all_and_to_one_shard() -> Result<()> {
 
     let mut producer = TracedProducer::with_settings(connection, Form::Binary, &server.shop());
     producer.publish(&channel, b"to all").await?;
-    let message = next(&mut consumer).await?;
-    message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), b"to all"))).await?;
+    assert_eq!(processed(&mut consumer).await?, b"to all");
     assert_eq!(producer.spublish(&shard, b"to one").await?, 1);
     assert_eq!(producer.sharded_destination(&shard).publish_json(&1).await?, 1);
     for expected in [&b"to one"[..], b"1"] {
         let message = next(&mut consumer).await?;
         assert_eq!(message.channel(), shard);
-        message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), expected))).await?;
+        let payload = message.process(async |message| anyhow::Ok(message.payload().to_vec())).await?;
+        assert_eq!(payload, expected);
     }
     let counts: Vec<usize> =
         producer.pipeline(|pipeline| _ = pipeline.spublish(&shard, b"first").spublish_json(&shard, &2)).await?;

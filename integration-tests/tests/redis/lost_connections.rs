@@ -6,7 +6,7 @@ use redis::{Client, Commands as _};
 use tokio::sync::mpsc::unbounded_channel;
 use traced_redis::{Form, Subscription, TracedConsumer};
 
-use crate::server::{Server, next, soon, unique};
+use crate::server::{Server, next, processed, soon, unique};
 
 /// Ends the connections of all subscribers, as a fail-over does: only on a server of one's own.
 fn kill_subscribers(client: &Client) -> Result<usize> {
@@ -76,8 +76,7 @@ async fn a_connection_manager_subscribes_again_and_the_consumer_goes_on() -> Res
     })
     .await??;
     assert_eq!(producer.publish(&channel, b"after").await?, 1);
-    let message = next(&mut consumer).await?;
-    message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), b"after"))).await?;
+    assert_eq!(processed(&mut consumer).await?, b"after");
     assert_eq!(server.capture.trace_ids().len(), 2);
     Ok(())
 }

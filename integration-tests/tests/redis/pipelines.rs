@@ -6,7 +6,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use traced_redis::{Form, TracedProducer};
 
-use crate::server::{Server, attribute, next, soon, unique};
+use crate::server::{Server, attribute, processed, soon, unique};
 
 #[tokio::test]
 async fn a_create_span_for_each_message_and_a_send_span_that_links_them() -> Result<()> {
@@ -18,8 +18,7 @@ async fn a_create_span_for_each_message_and_a_send_span_that_links_them() -> Res
         producer.pipeline(|pipeline| _ = pipeline.publish(&channel, b"1").publish_json(&channel, &2)).await?;
     assert_eq!(counts, [1, 1]);
     for expected in [b"1", b"2"] {
-        let message = next(&mut consumer).await?;
-        message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), expected))).await?;
+        assert_eq!(processed(&mut consumer).await?, expected);
     }
     server.capture.assert_trace(&format!(
         "
@@ -96,8 +95,7 @@ async fn without_create_spans_messages_carry_the_send_spans_context() -> Result<
             .await?;
         assert_eq!(counts, [1, 1]);
         for expected in [&b"\x00one"[..], br#"{"id":2}"#] {
-            let message = next(&mut consumer).await?;
-            message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), expected))).await?;
+            assert_eq!(processed(&mut consumer).await?, expected);
         }
         if form == Form::Binary {
             server.capture.assert_trace(&format!(

@@ -88,6 +88,11 @@ pub(crate) async fn next<S: Subscription + Unpin>(consumer: &mut TracedConsumer<
     Ok(soon(consumer.next()).await?.context("the stream has ended")??)
 }
 
+/// The payload of the consumer's next message, as its handler gets it.
+pub(crate) async fn processed<S: Subscription + Unpin>(consumer: &mut TracedConsumer<S>) -> Result<Vec<u8>> {
+    next(consumer).await?.process(async |message| anyhow::Ok(message.payload().to_vec())).await
+}
+
 /// What a subscriber that knows nothing of tracing gets next.
 pub(crate) async fn bare(subscription: &mut PubSub) -> Result<Msg> {
     let mut messages = std::pin::pin!(subscription.on_message());

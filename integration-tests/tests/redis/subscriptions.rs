@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result};
 use redis::Commands as _;
 use traced_redis::{Form, TracedConsumer};
 
-use crate::server::{Server, attribute, next, soon, unique};
+use crate::server::{Server, attribute, next, processed, soon, unique};
 
 #[tokio::test]
 async fn one_trace_from_the_publisher_to_the_handlers_spans() -> Result<()> {
@@ -60,8 +60,7 @@ async fn a_message_that_comes_by_name_and_by_pattern_is_delivered_twice() -> Res
     soon(consumer.get_mut().psubscribe(&pattern)).await??;
     assert_eq!(server.producer(Form::Binary).await?.publish(&channel, b"1").await?, 2);
     for _ in 0..2 {
-        let message = next(&mut consumer).await?;
-        message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), b"1"))).await?;
+        assert_eq!(processed(&mut consumer).await?, b"1");
     }
     server.capture.assert_trace(&format!(
         "publish {channel}       shop       PRODUCER
@@ -99,8 +98,7 @@ async fn pushed_messages_are_consumed_by_name_pattern_and_shard() -> Result<()> 
     assert_eq!(producer.spublish(&shard, b"3").await?, 1);
     assert_eq!(producer.spublish_json(&shard, &4).await?, 1);
     for expected in [b"1", b"2", b"3", b"4"] {
-        let message = next(&mut consumer).await?;
-        message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), expected))).await?;
+        assert_eq!(processed(&mut consumer).await?, expected);
     }
     server.capture.assert_trace(&format!(
         "
@@ -135,7 +133,8 @@ async fn a_synchronous_subscription_is_consumed() -> Result<()> {
         let _receivers: usize = other.publish(&name, r#"{"trace_context":{},"payload":"no context"}"#)?;
         let mut consumer = TracedConsumer::with_settings(subscription, &settings);
         let first = consumer.get_message()?;
-        first.process_blocking(|message| redis::RedisResult::Ok(assert_eq!(message.payload(), b"\"no context\"")))?;
+        let payload = first.process_blocking(|message| redis::RedisResult::Ok(message.payload().to_vec()))?;
+        assert_eq!(payload, b"\"no context\"");
         let () = other.set(format!("{name} ready"), 1)?;
         consumer.get_message()?.process_blocking(|message| redis::RedisResult::Ok(message.payload().to_vec()))
     });
