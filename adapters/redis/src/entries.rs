@@ -133,8 +133,10 @@ mod tests {
         Value::Array(values.into())
     }
 
-    /// Streams, ids and numbers of fields.
-    fn shape(reply: Value) -> Option<Vec<(String, String, usize, Option<u32>)>> {
+    /// Stream, id, number of fields, deliveries.
+    type Shape = (String, String, usize, Option<u32>);
+
+    fn shape(reply: Value) -> Option<Vec<Shape>> {
         let entries = of_read(reply, |_| Delivery::default()).unwrap()?;
         let shape = |entry: &Entry| {
             let stream = String::from_utf8_lossy(entry.stream()).into_owned();
@@ -228,7 +230,7 @@ mod tests {
         fn value(state: &mut u64, depth: u32) -> Value {
             *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let choice = *state >> 60;
-            let mut list = |state: &mut u64| (0..choice % 5).map(|_| value(state, depth + 1)).collect::<Vec<_>>();
+            let list = |state: &mut u64| (0..choice % 5).map(|_| value(state, depth + 1)).collect::<Vec<_>>();
             match choice {
                 0..=7 if depth < 6 => Value::Array(list(state)),
                 8 if depth < 6 => Value::Map(list(state).into_iter().map(|value| (value.clone(), value)).collect()),
