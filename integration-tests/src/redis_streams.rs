@@ -131,7 +131,9 @@ impl Transport for RedisStreamsTransport {
     }
 
     async fn restart(&self) -> Result<()> {
-        self.broker.restart().await
+        // A crash, for what was confirmed is on disk already.
+        self.broker.kill().await?;
+        self.broker.start_again().await
     }
 
     fn describe(&self) -> String {
@@ -151,6 +153,10 @@ impl Transport for RedisStreamsTransport {
             published_to: stream.clone(),
             consumed_from: stream.clone(),
         }
+    }
+
+    fn consumer_group(&self) -> Option<String> {
+        Some(GROUP.to_owned())
     }
 
     fn plain() -> OtherFields {

@@ -98,6 +98,10 @@ pub trait Transport: Clone + Debug + Send + Sync + 'static {
     fn address(&self) -> (&'static str, String);
     /// The names of this destination's spans.
     fn spans(&self) -> Spans;
+    /// The group that consumes, where the client's calls say it.
+    fn consumer_group(&self) -> Option<String> {
+        None
+    }
 
     /// Properties without anything in particular, of a message that survives a restart.
     fn plain() -> Self::Native;

@@ -111,8 +111,8 @@
 //!
 //! # Limits
 //!
-//! - A subscriber without this crate gets the envelope. So do keyspace notifications' subscribers get what Redis writes: those are never
-//!   in one.
+//! - A subscriber without this crate gets the envelope.
+//! - Keyspace notifications are messages of Redis' own, in no envelope: each starts a trace.
 //! - Redis keeps no message: what is published while a subscriber is away is lost, also while a connection manager connects again.
 //! - A connection that is subscribed to a channel by its name and by a pattern gets a message twice, and processes it twice.
 //! - A payload that looks like an envelope is taken for one, such as a message that is passed on bare, as it came.

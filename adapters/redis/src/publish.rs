@@ -36,7 +36,8 @@ impl<C: ConnectionLike> TracedProducer<C> {
     }
 
     /// `PUBLISH` of a value in the JSON form, `{"trace_context":{..},"payload":..}`, which any JSON parser reads; where the form of the
-    /// channel is [`Form::Bare`](crate::Form::Bare), of its JSON alone. Otherwise as [`publish`](Self::publish).
+    /// channel is [`Form::Bare`](crate::Form::Bare), of its JSON alone. The span has no size, which only the written text has. Otherwise as
+    /// [`publish`](Self::publish).
     ///
     /// ```no_run
     /// use redis::aio::MultiplexedConnection;

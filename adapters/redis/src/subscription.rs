@@ -14,6 +14,26 @@ use tokio::sync::mpsc::UnboundedReceiver;
 /// | [`PubSub`] | RESP2 | an error, then the end |
 /// | [`PubSubStream`], the half of a [split](PubSub::split) one | RESP2 | an error, then the end |
 /// | [`UnboundedReceiver`] of [`PushInfo`], whose sender was given to a connection as `push_sender` | RESP3 | the connection manager subscribes again, and messages go on; with any other connection an error, then the end, if nobody else has the sender: see [`error_on_disconnect`](crate::TracedConsumer::error_on_disconnect) |
+///
+/// ```no_run
+/// use redis::AsyncConnectionConfig;
+/// use tokio::sync::mpsc::unbounded_channel;
+/// use traced_redis::TracedConsumer;
+///
+/// # async fn reserve(_: &[u8]) -> redis::RedisResult<()> { Ok(()) }
+/// # async fn example() -> redis::RedisResult<()> {
+/// let (sender, pushes) = unbounded_channel();
+/// let client = redis::Client::open("redis://127.0.0.1/?protocol=resp3")?;
+/// let config = AsyncConnectionConfig::new().set_push_sender(sender);
+/// let mut connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+/// drop(config); // it has the sender, too
+/// connection.subscribe("orders").await?;
+/// let mut consumer = TracedConsumer::new(pushes);
+/// while let Some(message) = consumer.next().await {
+///     message?.process(async |message| reserve(message.payload()).await).await?;
+/// }
+/// # Ok(()) }
+/// ```
 pub trait Subscription: sealed::Sealed {}
 
 impl Subscription for PubSub {}

@@ -91,7 +91,9 @@ pub async fn metrics_have_the_names_units_and_low_cardinality_attributes_of_the_
             KeyValue::new("server.port", 5672),
         ]
     };
-    let (sent, handled) = (common(&publish, &spans.published_to), common(&process, &spans.consumed_from));
+    let (sent, mut handled) = (common(&publish, &spans.published_to), common(&process, &spans.consumed_from));
+    let group = bench.transport.consumer_group();
+    handled.splice(0..0, group.map(|group| KeyValue::new("messaging.consumer.group.name", group)));
     let mut timed = sent.clone();
     timed.insert(2, KeyValue::new("messaging.operation.type", "send"));
     for (name, unit, service, attributes) in [

@@ -1,4 +1,4 @@
-//! A cluster of three nodes: sharded channels belong to one of them each, others to all.
+//! A cluster of three nodes: sharded channels and streams belong to one of them each, other channels to all.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,11 +7,12 @@ use anyhow::{Context as _, Result, ensure};
 use opentelemetry::trace::SpanKind;
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
-use redis::{Client, ProtocolVersion, PushInfo};
+use redis::streams::{StreamPendingReply, StreamReadOptions};
+use redis::{Client, ProtocolVersion, PushInfo, cmd};
 use test_brokers::RedisCluster;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use traced_envelope::testing::Capture;
-use traced_redis::{Form, Message, TracedConsumer, TracedProducer};
+use traced_redis::{Entry, Form, Message, StreamConsumer, TracedConsumer, TracedProducer};
 
 use crate::server::{attribute, next, soon, unique};
 
@@ -40,7 +41,7 @@ impl Cluster {
     /// Each node by itself, by what the nodes say of each other.
     fn nodes(&self) -> Result<Vec<Client>> {
         let mut connection = Client::open(self.broker.url())?.get_connection()?;
-        let nodes: String = redis::cmd("CLUSTER").arg("NODES").query(&mut connection)?;
+        let nodes: String = cmd("CLUSTER").arg("NODES").query(&mut connection)?;
         let place = |line: &str| Some(line.split(' ').nth(1)?.split('@').next()?.to_owned());
         let places = nodes.lines().map(|line| place(line).context("an address"));
         let clients = places.map(|place| Ok(Client::open(format!("redis://{}", place?))?));
@@ -58,7 +59,7 @@ async fn sharded_messages_have_one_span_on_each_side_whichever_node_has_the_chan
     }
     let mut consumer = TracedConsumer::with_settings(pushed, &cluster.capture.settings("warehouse"));
     for node in cluster.nodes()? {
-        let here: Vec<String> = redis::cmd("PUBSUB").arg("SHARDCHANNELS").query(&mut node.get_connection()?)?;
+        let here: Vec<String> = cmd("PUBSUB").arg("SHARDCHANNELS").query(&mut node.get_connection()?)?;
         assert!(channels.iter().any(|channel| here.contains(channel)), "a node has none of the channels");
     }
 
@@ -135,5 +136,49 @@ async fn a_message_to_all_nodes_is_sent_once_and_processed_at_each_of_them() -> 
         └─ process {channel}    warehouse  CONSUMER  → publish {channel}
         "
     ));
+    Ok(())
+}
+
+#[tokio::test]
+async fn entries_have_one_span_on_each_side_whichever_node_has_the_stream() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let streams: Vec<_> = (0..CHANNELS).map(|_| unique("stream")).collect();
+    let (mut connection, _) = cluster.connect().await?;
+    for stream in &streams {
+        let created = cmd("XGROUP").arg("CREATE").arg(stream).arg("inventory").arg("0").arg("MKSTREAM").clone();
+        let () = soon(created.query_async(&mut connection)).await??;
+    }
+    for node in cluster.nodes()? {
+        let keys: Vec<String> = cmd("KEYS").arg("stream*").query(&mut node.get_connection()?)?;
+        assert!(streams.iter().any(|stream| keys.contains(stream)), "a node has none of the streams");
+    }
+
+    let settings = cluster.capture.settings("shop");
+    let mut producer = TracedProducer::with_settings(connection.clone(), Form::Bare, &settings);
+    for stream in &streams {
+        soon(producer.xadd(stream, "*", &[("stream", stream)])).await??.context("an id")?;
+    }
+    let settings = cluster.capture.settings("warehouse").settle_spans(true);
+    let mut consumer = StreamConsumer::with_settings(connection.clone(), &settings);
+    for stream in &streams {
+        let options = StreamReadOptions::default().group("inventory", "worker").block(1000);
+        let entries = soon(consumer.xread_options(&[stream], &[">"], &options)).await??;
+        let [entry] = &entries[..] else { panic!("{entries:?}") };
+        let handler = async |entry: Entry| redis::RedisResult::Ok(entry.get::<String>("stream"));
+        let seen = soon(entry.clone().process_and_settle(&mut connection, handler)).await??;
+        assert_eq!(seen.as_ref(), Some(stream));
+        let pending: StreamPendingReply =
+            soon(cmd("XPENDING").arg(stream).arg("inventory").query_async(&mut connection)).await??;
+        assert_eq!(pending.count(), 0);
+    }
+
+    cluster.capture.assert_no_open_spans();
+    assert_eq!(cluster.capture.trace_ids().len(), CHANNELS);
+    for stream in &streams {
+        let add = cluster.capture.span(&format!("xadd {stream}"));
+        let process = cluster.capture.span(&format!("process {stream}"));
+        let settle = cluster.capture.span(&format!("xack {stream}"));
+        assert_eq!((process.parent_id(), settle.parent_id()), (Some(add.span_id()), Some(process.span_id())));
+    }
     Ok(())
 }
