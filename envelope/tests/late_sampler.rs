@@ -7,7 +7,7 @@ use opentelemetry_sdk::trace::{
     SamplingDecision, SamplingResult, SdkTracerProvider, ShouldSample, Span, SpanData, SpanProcessor,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use traced_envelope::{MessageHeaders, Operation, Outcome, Settings, Status, Telemetry};
 
@@ -17,7 +17,7 @@ struct Told(Arc<Mutex<Vec<String>>>);
 
 impl Told {
     fn note(&self, what: String) {
-        self.0.lock().unwrap().push(what);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(what);
     }
 }
 

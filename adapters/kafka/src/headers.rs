@@ -40,7 +40,12 @@ impl Injector for HeaderInjector<'_> {
 }
 
 fn first_of<'a>(headers: &'a BorrowedHeaders, name: &str) -> Option<&'a CStr> {
-    all(headers).map(|(key, _)| key).find(|key| key.to_bytes().eq_ignore_ascii_case(name.as_bytes()))
+    all(headers).map(|(key, _)| key).find(|key| is_named(key, name))
+}
+
+/// Whatever its case. Most are written as they are looked for, which is quicker to see.
+fn is_named(key: &CStr, name: &str) -> bool {
+    key.to_bytes() == name.as_bytes() || key.to_bytes().eq_ignore_ascii_case(name.as_bytes())
 }
 
 /// Reads the headers of a record. What is no UTF-8, name or value, and what is null is passed over.
@@ -60,10 +65,12 @@ pub struct HeaderExtractor<'a>(pub &'a BorrowedHeaders);
 impl Extractor for HeaderExtractor<'_> {
     fn get(&self, name: &str) -> Option<&str> {
         let (mut exact, mut other_case) = (None, None);
-        for (key, value) in all(self.0).filter_map(|(key, value)| Some((key, text(value)?))) {
+        // The name first: to look whether a value is text takes longer.
+        for (key, value) in all(self.0).filter(|(key, _)| is_named(key, name)) {
+            let Some(value) = text(value) else { continue };
             if key.to_bytes() == name.as_bytes() {
                 exact = Some(value);
-            } else if key.to_bytes().eq_ignore_ascii_case(name.as_bytes()) {
+            } else {
                 other_case = Some(value);
             }
         }
@@ -76,7 +83,7 @@ impl Extractor for HeaderExtractor<'_> {
 
     /// In the record's order.
     fn get_all(&self, name: &str) -> Option<Vec<&str>> {
-        let named = all(self.0).filter(|(key, _)| key.to_bytes().eq_ignore_ascii_case(name.as_bytes()));
+        let named = all(self.0).filter(|(key, _)| is_named(key, name));
         let values: Vec<_> = named.filter_map(|(_, value)| text(value)).collect();
         (!values.is_empty()).then_some(values)
     }
