@@ -20,7 +20,6 @@ use std::time::Instant;
 /// suppressed, filtered, no SDK) the same calls do nothing but carry the context.
 ///
 /// # Cancel safety
-///
 /// The futures that it returns may be dropped at any point: the span ends then.
 ///
 /// ```
@@ -141,14 +140,13 @@ impl MessageSpan {
     /// Adds what became known after the start, such as the partition that the broker chose.
     ///
     /// ```
-    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, semconv, testing::Capture};
+    /// use traced_envelope::{Operation, Telemetry, semconv, testing::Capture};
     ///
     /// let capture = Capture::new();
-    /// let telemetry = Telemetry::new("kafka", &capture.settings("shop"));
-    /// let span = telemetry.send(Operation::new("send", "orders"), &mut MessageHeaders::new());
+    /// let span = Telemetry::new("kafka", &capture.settings("")).transaction(Operation::new("transaction", ""));
     /// span.set_attribute(&semconv::KAFKA_OFFSET, 41);
-    /// span.end(Outcome::Ok);
-    /// assert_eq!(capture.span("send orders").attribute("messaging.kafka.offset"), Some(&41.into()));
+    /// drop(span);
+    /// assert_eq!(capture.span("transaction").attribute("messaging.kafka.offset"), Some(&41.into()));
     /// ```
     pub fn set_attribute(&self, name: &Name, value: impl Into<Value>) {
         self.set_attributes([(name, value.into())]);
@@ -157,23 +155,20 @@ impl MessageSpan {
     /// [`set_attribute`](Self::set_attribute) for several at once.
     ///
     /// ```
-    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, semconv, testing::Capture};
+    /// use traced_envelope::{Operation, Telemetry, semconv, testing::Capture};
     ///
     /// let capture = Capture::new();
-    /// let telemetry = Telemetry::new("kafka", &capture.settings("shop"));
-    /// let span = telemetry.send(Operation::new("send", "orders"), &mut MessageHeaders::new());
+    /// let span = Telemetry::new("kafka", &capture.settings("")).transaction(Operation::new("transaction", ""));
     /// span.set_attributes([(&semconv::DESTINATION_PARTITION, "3".into()), (&semconv::KAFKA_OFFSET, 41.into())]);
     /// drop(span);
-    /// assert_eq!(capture.span("send orders").attribute("messaging.destination.partition.id"), Some(&"3".into()));
+    /// assert_eq!(capture.span("transaction").attribute("messaging.kafka.offset"), Some(&41.into()));
     /// ```
     pub fn set_attributes<'a>(&self, attributes: impl IntoIterator<Item = (&'a Name, Value)>) {
         if let (Some(context), Some(open)) = (&self.context, &self.open)
             && open.has_span
         {
             let mut all = Vec::with_capacity(4);
-            for (name, value) in attributes {
-                open.telemetry.settings.semconv.push(&mut all, name, value);
-            }
+            attributes.into_iter().for_each(|(name, it)| open.telemetry.settings.semconv.push(&mut all, name, it));
             context.span().set_attributes(all);
         }
     }

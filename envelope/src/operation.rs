@@ -250,7 +250,6 @@ impl<'a> Operation<'a> {
     #[inline]
     #[must_use]
     pub fn attribute(mut self, name: &'a Name, value: impl Into<Fact<'a>>) -> Self {
-        // Spelled out, the compiler knows which is free.
         if let [free @ None, ..] | [_, free @ None, _] | [_, _, free @ None] = &mut self.attributes {
             *free = Some((name, value.into()));
         }
