@@ -125,7 +125,7 @@ mod tests {
             ("tracecontext", &["traceparent", "tracestate"], 0),
             ("baggage", &["baggage"], 0),
             ("b3", &["b3"], 0),
-            ("b3multi", &["x-b3-flags", "x-b3-parentspanid", "x-b3-sampled", "x-b3-spanid", "x-b3-traceid"], 0),
+            ("b3multi", &["x-b3-flags", "x-b3-sampled", "x-b3-spanid", "x-b3-traceid"], 0),
             ("xray", &["x-amzn-trace-id"], 0),
             ("tracecontext,b3,tracecontext", &["b3", "traceparent", "tracestate"], 0),
             ("baggage,b3,tracecontext", &["b3", "baggage", "traceparent", "tracestate"], 0),
