@@ -20,13 +20,14 @@ pub(crate) enum Exporter {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Protocol {
     Http,
+    HttpJson,
     Grpc,
 }
 
 impl Exporter {
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Otlp(Protocol::Http) => "otlp (http)",
+            Self::Otlp(Protocol::Http | Protocol::HttpJson) => "otlp (http)",
             Self::Otlp(Protocol::Grpc) => "otlp (grpc)",
             Self::Console => "console",
             Self::None => "none",
@@ -80,9 +81,9 @@ impl Signal {
         let found = endpoints.iter().find_map(|name| variables.text(name).map(|value| (name, value)));
         if let Some((name, endpoint)) = found {
             check_endpoint(name, &endpoint)?;
-            if protocol == Protocol::Http && authority(&endpoint).ends_with(":4317") {
+            if protocol != Protocol::Grpc && authority(&endpoint).ends_with(":4317") {
                 variables.warn(format!(
-                    "{name} has port 4317, which is gRPC's by convention, and OTEL_EXPORTER_OTLP_PROTOCOL is http/protobuf: \
+                    "{name} has port 4317, which is gRPC's by convention, and OTEL_EXPORTER_OTLP_PROTOCOL is not grpc: \
                      HTTP's port is 4318"
                 ));
             }
@@ -100,7 +101,8 @@ impl Signal {
             return match protocol.as_str() {
                 "grpc" if cfg!(feature = "grpc") => Ok(Protocol::Grpc),
                 "grpc" => Err(lacking(&name, "grpc", "grpc")),
-                "http/json" if !cfg!(feature = "http-json") => Err(lacking(&name, "http/json", "http-json")),
+                "http/json" if cfg!(feature = "http-json") => Ok(Protocol::HttpJson),
+                "http/json" => Err(lacking(&name, "http/json", "http-json")),
                 _ => Ok(Protocol::Http),
             };
         }

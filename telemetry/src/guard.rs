@@ -61,7 +61,8 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// What could not be ended in time, and why. A failed export at the end is no error of the SDK's: [`health`](crate::health) tells.
+    /// What could not be ended in time, and why. Spans and log records whose last export failed are no error of the SDK's:
+    /// [`health`](crate::health) tells.
     ///
     /// ```
     /// let telemetry = traced_telemetry::init("order-service")?;

@@ -47,7 +47,7 @@
 //! | `OTEL_BLRP_..` | the same, of log records | 2048, 512, 1000 |
 //! | `OTEL_METRIC_EXPORT_INTERVAL` | milliseconds | 60000 |
 //! | `OTEL_SPAN_{ATTRIBUTE,EVENT,LINK}_COUNT_LIMIT` | numbers; read by the SDK | 128 |
-//! | `RUST_LOG` | which events are log lines and OTLP logs: `info,my_crate=debug` | `info` |
+//! | `RUST_LOG` | which events are log lines and OTLP logs: `info,my_crate=debug` | `info,opentelemetry=warn` |
 //! | `TRACED_LOG_LINES` | `text`, `json`, `off` | text on a terminal, else JSON |
 //!
 //! The batch numbers are the specification's. A queue of 2048 holds a burst of two seconds at 1,000 spans a second; a service that makes
@@ -65,6 +65,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod b3;
 mod batches;
 mod console;
 mod counts;

@@ -1,10 +1,10 @@
 //! `OTEL_PROPAGATORS`.
 
+use crate::b3::B3;
 use crate::variables::{Variables, shown};
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator, TextMapPropagator};
-use opentelemetry_propagator_b3::{B3Encoding, Propagator as B3};
 use opentelemetry_sdk::propagation::BaggagePropagator;
 use traced_envelope::propagation::W3cPropagator;
 
@@ -59,8 +59,8 @@ pub(crate) fn propagators(variables: &mut Variables<'_>) -> Propagators {
         "tracecontext" if both => Box::new(W3cPropagator::new()) as Boxed,
         "tracecontext" => Box::new(W3cPropagator::without_baggage()),
         "baggage" => Box::new(BaggagePropagator::new()),
-        "b3" => Box::new(B3::with_encoding(B3Encoding::SingleHeader)),
-        "b3multi" => Box::new(B3::with_encoding(B3Encoding::MultipleHeader)),
+        "b3" => Box::new(B3::single()),
+        "b3multi" => Box::new(B3::multiple()),
         _ => Box::new(opentelemetry_aws::trace::XrayPropagator::default()),
     });
     Propagators::Composite(TextMapCompositePropagator::new(all.collect()))

@@ -4,15 +4,13 @@ use crate::Error;
 use crate::batches::{Batches, metric_interval};
 use crate::console::Console;
 use crate::counts::Counts;
-#[cfg(feature = "grpc")]
-use crate::exporters::Protocol;
-use crate::exporters::{Exporter, Signal};
+use crate::exporters::{Exporter, Protocol, Signal};
 use crate::logs::CountedLogs;
 use crate::metrics::reader;
 use crate::sampler::sampler;
 use crate::spans::CountedSpans;
 use crate::variables::Variables;
-use opentelemetry_otlp::{ExporterBuildError, LogExporter, MetricExporter, SpanExporter};
+use opentelemetry_otlp::{ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -113,8 +111,7 @@ fn tracers(variables: &mut Variables<'_>, resource: &Resource, to: &mut Pipeline
             let exporter = match protocol {
                 #[cfg(feature = "grpc")]
                 Protocol::Grpc => SpanExporter::builder().with_tonic().build(),
-                // Without the feature, gRPC was refused before.
-                _ => SpanExporter::builder().with_http().build(),
+                http => SpanExporter::builder().with_http().with_protocol(over_http(http)).build(),
             };
             CountedSpans::batched(exporter.map_err(unmade)?, batches, &to.counts)
         }
@@ -144,7 +141,7 @@ fn meters(
             let exporter = match protocol {
                 #[cfg(feature = "grpc")]
                 Protocol::Grpc => MetricExporter::builder().with_tonic().build(),
-                _ => MetricExporter::builder().with_http().build(),
+                http => MetricExporter::builder().with_http().with_protocol(over_http(http)).build(),
             };
             builder.with_reader(reader(exporter.map_err(unmade)?, interval, &to.counts)).build()
         }
@@ -162,12 +159,22 @@ fn loggers(
     let exporter = match protocol {
         #[cfg(feature = "grpc")]
         Protocol::Grpc => LogExporter::builder().with_tonic().build(),
-        _ => LogExporter::builder().with_http().build(),
+        http => LogExporter::builder().with_http().with_protocol(over_http(http)).build(),
     };
     let batches = Batches::of_logs(variables);
     to.queue = batches.queue;
     let processor = CountedLogs::batched(exporter.map_err(unmade)?, batches, &to.counts);
     Ok(Some(SdkLoggerProvider::builder().with_resource(resource.clone()).with_log_processor(processor).build()))
+}
+
+/// Said to the exporter: where the feature `http-json` is on, JSON is its default.
+const fn over_http(protocol: Protocol) -> opentelemetry_otlp::Protocol {
+    match protocol {
+        #[cfg(feature = "http-json")]
+        Protocol::HttpJson => opentelemetry_otlp::Protocol::HttpJson,
+        // What needs a feature that is off was refused before.
+        _ => opentelemetry_otlp::Protocol::HttpBinary,
+    }
 }
 
 fn unmade(error: ExporterBuildError) -> Error {

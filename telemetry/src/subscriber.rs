@@ -32,14 +32,14 @@ impl Wanted {
             "off" => Some(LogLines::Off),
             _ => None,
         });
-        let takes = "directives such as info,my_crate=debug (info is used)";
+        let takes = "directives such as info,my_crate=debug (info,opentelemetry=warn is used)";
         let log = variables.parsed("RUST_LOG", takes, |value| value.parse().ok());
         let lines = match named.unwrap_or(lines) {
             LogLines::Auto if std::io::stdout().is_terminal() => LogLines::Text,
             LogLines::Auto => LogLines::Json,
             other => other,
         };
-        Self { lines, log: log.unwrap_or_else(|| Targets::new().with_default(LevelFilter::INFO)), spans }
+        Self { lines, log: log.unwrap_or_else(by_default), spans }
     }
 
     /// # Errors
@@ -70,6 +70,11 @@ impl Wanted {
         let subscriber = tracing_subscriber::registry().with(spans).with(records).with(lines);
         tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::subscriber())
     }
+}
+
+/// OpenTelemetry's own only from warnings on: that it was set up is no news.
+fn by_default() -> Targets {
+    Targets::new().with_default(LevelFilter::INFO).with_target("opentelemetry", LevelFilter::WARN)
 }
 
 fn without_carriers(targets: Targets) -> Targets {

@@ -71,6 +71,21 @@ fn all_three_signals_arrive_over_http_and_belong_together() -> Result<()> {
     Ok(())
 }
 
+/// The exporter's own default is JSON where that feature is on.
+#[cfg(feature = "http-json")]
+#[test]
+fn json_is_sent_where_it_is_asked_for_only() -> Result<()> {
+    for (protocol, expected) in [("", "application/x-protobuf"), ("http/json", "application/json")] {
+        let collector = Collector::start()?;
+        let variables = [(ENDPOINT, &*collector.endpoint()), ("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)];
+        service("order", &variables)?;
+        let headers = collector.received().headers;
+        let types: Vec<_> = headers.iter().filter_map(|line| line.strip_prefix("content-type: ")).collect();
+        assert!(types.len() == 3 && types.iter().all(|found| *found == expected), "{protocol}: {types:?}");
+    }
+    Ok(())
+}
+
 #[test]
 fn log_lines_carry_the_ids_of_the_current_span_whoever_made_it() -> Result<()> {
     let collector = Collector::start()?;

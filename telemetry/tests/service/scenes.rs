@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
-use opentelemetry::propagation::TextMapPropagator as _;
 use opentelemetry::trace::{SpanContext, SpanId, TraceContextExt as _, TraceFlags, TraceId, TraceState, Tracer as _};
 use opentelemetry::{Context, global};
 use traced_envelope::{MessageHeaders, Operation, Settings, Telemetry};
@@ -89,7 +88,7 @@ fn headers() -> Result<()> {
     let span = SpanContext::new(trace_id, span_id, TraceFlags::SAMPLED, false, TraceState::NONE);
     let mut headers = HashMap::new();
     global::get_text_map_propagator(|propagator| {
-        propagator.inject_context(&Context::new().with_remote_span_context(span), &mut headers);
+        propagator.inject_context(&Context::new().with_remote_span_context(span.clone()), &mut headers);
     });
     let back = global::get_text_map_propagator(|propagator| propagator.extract_with_context(&Context::new(), &headers));
     // An adapter that has no propagator of its own asks for the process's.
