@@ -65,12 +65,11 @@ impl Signal {
         });
         match chosen {
             Some(Chosen::Otlp) => self.otlp_exporter(variables),
-            Some(Chosen::Console) => Ok(Exporter::Console),
             Some(Chosen::None) => Ok(Exporter::None),
             None if self.otlp("ENDPOINT").iter().any(|endpoint| variables.is_set(endpoint)) => {
                 self.otlp_exporter(variables)
             }
-            None => Ok(Exporter::Console),
+            Some(Chosen::Console) | None => Ok(Exporter::Console),
         }
     }
 

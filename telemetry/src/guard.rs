@@ -89,10 +89,7 @@ impl Guard {
         }
         let ended = together(jobs, limit);
         #[cfg(feature = "grpc")]
-        if let Some(runtime) = providers.runtime {
-            // Waiting for a runtime's end inside of another is a panic.
-            runtime.shutdown_background();
-        }
+        drop(providers.connections);
         ended
     }
 }

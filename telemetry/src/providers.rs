@@ -53,10 +53,9 @@ pub(crate) struct Providers {
     pub(crate) tracers: Option<SdkTracerProvider>,
     pub(crate) meters: Option<SdkMeterProvider>,
     pub(crate) loggers: Option<SdkLoggerProvider>,
-    /// gRPC's connections live on it. One of our own: a program need not have one, and one that has a single thread would wait for
-    /// itself when it ends.
+    /// After the providers, which need it to the end.
     #[cfg(feature = "grpc")]
-    pub(crate) runtime: Option<tokio::runtime::Runtime>,
+    pub(crate) connections: Connections,
 }
 
 impl Providers {
@@ -71,34 +70,54 @@ impl Providers {
         // An error: the program has installed one already, and that one is used.
         rustls::crypto::ring::default_provider().install_default().ok();
         #[cfg(feature = "grpc")]
-        let runtime = [&traces, &metrics, &logs]
-            .iter()
-            .any(|pipeline| pipeline.exporter == Exporter::Otlp(Protocol::Grpc))
-            .then(runtime)
-            .transpose()?;
-        #[cfg(feature = "grpc")]
-        let _entered = runtime.as_ref().map(tokio::runtime::Runtime::enter);
-
-        let providers = Self {
-            tracers: Some(tracers(variables, resource, &mut traces)?),
-            meters: meters(variables, resource, &metrics)?,
-            loggers: loggers(variables, resource, &mut logs)?,
-            #[cfg(feature = "grpc")]
-            runtime: None,
+        let connections = if [&traces, &metrics, &logs].iter().any(|to| to.exporter == Exporter::Otlp(Protocol::Grpc)) {
+            Connections::new()?
+        } else {
+            Connections::default()
         };
+        // Held while exporters are made: a connection asks for the runtime that it is on.
         #[cfg(feature = "grpc")]
-        let providers = {
-            drop(_entered);
-            Self { runtime, ..providers }
+        let entered = connections.0.as_ref().map(tokio::runtime::Runtime::enter);
+        let tracers = Some(tracers(variables, resource, &mut traces)?);
+        let meters = meters(variables, resource, &metrics)?;
+        let loggers = loggers(variables, resource, &mut logs)?;
+        #[cfg(feature = "grpc")]
+        drop(entered);
+        let providers = Self {
+            tracers,
+            meters,
+            loggers,
+            #[cfg(feature = "grpc")]
+            connections,
         };
         Ok((providers, Pipelines { traces, metrics, logs }))
     }
 }
 
+/// Where gRPC's connections live. A runtime of our own: a program need not have one, and one of a single thread would wait for itself
+/// when it ends.
 #[cfg(feature = "grpc")]
-fn runtime() -> Result<tokio::runtime::Runtime, Error> {
-    let made = tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("otlp").enable_all().build();
-    made.map_err(|error| Error::configuration(format!("no thread for OTLP over gRPC: {error}")))
+#[derive(Debug, Default)]
+pub(crate) struct Connections(Option<tokio::runtime::Runtime>);
+
+#[cfg(feature = "grpc")]
+impl Connections {
+    fn new() -> Result<Self, Error> {
+        let made =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("otlp").enable_all().build();
+        let runtime = made.map_err(|error| Error::configuration(format!("no thread for OTLP over gRPC: {error}")))?;
+        Ok(Self(Some(runtime)))
+    }
+}
+
+#[cfg(feature = "grpc")]
+impl Drop for Connections {
+    /// Waiting for a runtime's end, as its own drop does, is a panic inside of another runtime.
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 fn tracers(variables: &mut Variables<'_>, resource: &Resource, to: &mut Pipeline) -> Result<SdkTracerProvider, Error> {

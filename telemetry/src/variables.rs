@@ -6,8 +6,10 @@ use std::env::VarError;
 /// Longer values are cut in a warning.
 const SHOWN: usize = 60;
 
+type Read<'a> = dyn Fn(&str) -> Result<String, VarError> + 'a;
+
 pub(crate) struct Variables<'a> {
-    read: Box<dyn Fn(&str) -> Result<String, VarError> + 'a>,
+    read: Box<Read<'a>>,
     warnings: Vec<String>,
 }
 

@@ -93,9 +93,11 @@ impl State {
             let length = headers.iter().find_map(|line| line.strip_prefix("content-length: ")).context("no length")?;
             let mut body = vec![0; length.parse()?];
             stream.read_exact(&mut body)?;
-            while !self.answers {
+            if !self.answers {
                 // Holds the connection for good.
-                thread::park();
+                loop {
+                    thread::park();
+                }
             }
             self.receive(&path, headers, &body)?;
             let answer = "HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n";

@@ -62,3 +62,12 @@ fn spans_arrive_over_grpc_from_inside_and_outside_of_a_runtime() -> Result<()> {
     }
     Ok(())
 }
+
+/// The runtime that was made for it went away inside of the program's, which is a panic if it is waited for.
+#[test]
+fn a_set_up_that_fails_inside_of_a_runtime_does_not_panic() -> Result<()> {
+    let variables = [("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")];
+    let written = service("foreign subscriber in tokio", &variables)?;
+    assert!(written.result()?.starts_with("a `tracing` subscriber was installed"), "{}", written.result()?);
+    Ok(())
+}

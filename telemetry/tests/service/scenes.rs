@@ -1,6 +1,7 @@
 //! What a service does, each in a process of its own: providers, propagator and subscriber are process-wide.
 
 use std::collections::HashMap;
+use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
@@ -21,6 +22,9 @@ pub(crate) fn play(scene: &str) -> Result<()> {
         "headers" => headers(),
         "twice" => twice(),
         "foreign subscriber" => foreign_subscriber(),
+        "foreign subscriber in tokio" => {
+            tokio::runtime::Builder::new_current_thread().build()?.block_on(async { foreign_subscriber() })
+        }
         "failed first" => failed_first(),
         "quiet" => quiet(),
         _ => bail!("no scene {scene}"),
@@ -47,8 +51,9 @@ fn work() {
         .ok();
 }
 
+/// Not by `println!`: what the test program captures of its threads is another thing than what a service writes.
 fn result(value: &impl std::fmt::Display) {
-    println!("result {value}");
+    writeln!(std::io::stdout(), "result {value}").ok();
 }
 
 fn order() -> Result<()> {
