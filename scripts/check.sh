@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 # The packages that are published: their users choose features one by one.
-libraries=(envelope adapters/*)
+libraries=(envelope adapters/* telemetry)
 
 step() { echo "== $* (after $SECONDS s)"; }
 field() { sed -n "s/^$1 *= *\"\(.*\)\"/\1/p" "$2/Cargo.toml" | head -n 1; }

@@ -8,7 +8,7 @@ use crate::relation::{Decision, Surroundings};
 use crate::semconv;
 use crate::sending::Start;
 use crate::telemetry::Inner;
-use crate::{MessageSpan, PreparedDestination, Relation, Telemetry, Trust, ambient};
+use crate::{MessageSpan, MissingContexts, PreparedDestination, Relation, Telemetry, Trust, ambient};
 use opentelemetry::Context;
 use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::propagation::Extractor;
@@ -221,8 +221,10 @@ impl Inner {
             Finding::Conflicting => Some("conflicting"),
         };
         if let Some(reason) = reason.filter(|_| self.settings.propagation.extracts()) {
+            let label = destination.get().metric_label();
+            MissingContexts::count(&label.map_or_else(Default::default, |label| label.value.as_str()), reason);
             let mut attributes = Vec::with_capacity(4);
-            attributes.extend(destination.get().metric_label().cloned());
+            attributes.extend(label.cloned());
             self.settings.semconv.push(&mut attributes, &semconv::CONTEXT_REASON, reason);
             self.instruments.get().context_missing.add(1, &attributes);
         }

@@ -1,0 +1,117 @@
+//! The process's `tracing` subscriber: log lines, spans, and log records for OTLP.
+
+use crate::Error;
+use crate::log_lines::{Json, LogLines, Text};
+use crate::variables::Variables;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_appender_tracing::layer::OpenTelemetryTracingBridge;
+use opentelemetry_sdk::logs::SdkLoggerProvider;
+use opentelemetry_sdk::trace::SdkTracerProvider;
+use std::io::IsTerminal as _;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::{Layer, SubscriberExt as _};
+
+/// What makes telemetry travel. Their spans and events would make more telemetry, without end.
+const CARRIERS: [&str; 7] = ["h2", "hyper", "hyper_util", "opentelemetry", "reqwest", "tonic", "tower"];
+
+/// As the variables want them.
+pub(crate) struct Wanted {
+    lines: LogLines,
+    /// Which events are log lines: `RUST_LOG`.
+    log: Targets,
+    /// Which `tracing` spans become spans. Not `RUST_LOG`: who turns the log down wants to keep the traces.
+    spans: LevelFilter,
+}
+
+impl Wanted {
+    pub(crate) fn read(variables: &mut Variables<'_>, lines: LogLines, spans: LevelFilter) -> Self {
+        let named = variables.parsed("TRACED_LOG_LINES", "one of text, json and off", |value| match value {
+            "text" => Some(LogLines::Text),
+            "json" => Some(LogLines::Json),
+            "off" => Some(LogLines::Off),
+            _ => None,
+        });
+        let takes = "directives such as info,my_crate=debug (info,opentelemetry=warn is used)";
+        let log = variables.parsed("RUST_LOG", takes, |value| value.parse().ok());
+        let lines = match named.unwrap_or(lines) {
+            LogLines::Auto if std::io::stdout().is_terminal() => LogLines::Text,
+            LogLines::Auto => LogLines::Json,
+            other => other,
+        };
+        Self { lines, log: log.unwrap_or_else(by_default), spans }
+    }
+
+    /// # Errors
+    ///
+    /// Another subscriber is installed.
+    pub(crate) fn install(
+        self,
+        service: &str,
+        tracers: Option<&SdkTracerProvider>,
+        loggers: Option<&SdkLoggerProvider>,
+    ) -> Result<(), Error> {
+        let ansi = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        let lines = tracing_subscriber::fmt::layer().with_ansi(ansi);
+        let lines = match self.lines {
+            LogLines::Off => None,
+            LogLines::Json => Some(lines.event_format(Json).with_filter(self.log.clone()).boxed()),
+            LogLines::Text | LogLines::Auto => {
+                Some(lines.event_format(Text { ansi }).with_filter(self.log.clone()).boxed())
+            }
+        };
+        let spans = tracers.map(|tracers| {
+            let layer = tracing_opentelemetry::layer().with_tracer(tracers.tracer(service.to_owned()));
+            layer.with_filter(without_carriers(Targets::new().with_default(self.spans)))
+        });
+        let records =
+            loggers.map(|loggers| OpenTelemetryTracingBridge::new(loggers).with_filter(without_carriers(self.log)));
+        // Spans first: they are current before a line is written.
+        let subscriber = tracing_subscriber::registry().with(spans).with(records).with(lines);
+        tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::subscriber())
+    }
+}
+
+/// OpenTelemetry's own only from warnings on: that it was set up is no news.
+fn by_default() -> Targets {
+    Targets::new().with_default(LevelFilter::INFO).with_target("opentelemetry", LevelFilter::WARN)
+}
+
+fn without_carriers(targets: Targets) -> Targets {
+    targets.with_targets(CARRIERS.map(|target| (target, LevelFilter::OFF)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tracing::Level;
+
+    #[test]
+    fn the_logs_variable_decides_about_lines_alone() {
+        let given = [("RUST_LOG", "warn,shop=debug"), ("TRACED_LOG_LINES", "json")];
+        let mut variables = Variables::given(&given);
+        let wanted = Wanted::read(&mut variables, LogLines::Text, LevelFilter::INFO);
+        assert_eq!((wanted.lines, wanted.spans), (LogLines::Json, LevelFilter::INFO));
+        assert!(wanted.log.would_enable("shop", &Level::DEBUG) && !wanted.log.would_enable("other", &Level::INFO));
+        assert_eq!(variables.into_warnings(), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_malformed_is_warned_of() {
+        let given = [("RUST_LOG", "shop=loud"), ("TRACED_LOG_LINES", "xml")];
+        let mut variables = Variables::given(&given);
+        let wanted = Wanted::read(&mut variables, LogLines::Text, LevelFilter::INFO);
+        assert!(wanted.lines == LogLines::Text && wanted.log.would_enable("any", &Level::INFO));
+        let warnings = variables.into_warnings();
+        assert!(warnings[0].starts_with("TRACED_LOG_LINES") && warnings[1].starts_with("RUST_LOG"), "{warnings:?}");
+    }
+
+    #[test]
+    fn what_carries_telemetry_makes_none() {
+        let targets = without_carriers("trace".parse().unwrap());
+        assert!(targets.would_enable("shop", &Level::TRACE));
+        for carrier in ["hyper_util::client", "opentelemetry_sdk", "opentelemetry-otlp", "h2::proto"] {
+            assert!(!targets.would_enable(carrier, &Level::ERROR), "{carrier}");
+        }
+    }
+}
