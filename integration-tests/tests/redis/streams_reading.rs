@@ -288,7 +288,8 @@ async fn a_foreign_writers_traceparent_continues_its_trace() -> Result<()> {
             use opentelemetry::baggage::BaggageExt as _;
             let context = opentelemetry::Context::current();
             assert_eq!(context.baggage().get("tenant.id").map(ToString::to_string).as_deref(), Some("acme"));
-            anyhow::Ok(assert_eq!(entry.get("traceparent"), Some(theirs.to_owned()), "the handler sees all fields"))
+            assert_eq!(entry.get("traceparent"), Some(theirs.to_owned()), "the handler sees all fields");
+            anyhow::Ok(())
         })
         .await?;
     let span = stream.server.capture.span(&format!("process {name}"));
