@@ -56,7 +56,7 @@ async fn without_create_spans_the_entries_carry_the_send_spans_context() -> Resu
         .pipeline(|pipeline| {
             pipeline.publish(&channel, b"1").xadd(name, "*", &[("tracestate", "old=1"), ("id", "1")]);
             pipeline.xadd_options(name, "*", &[("id", "2")], &options);
-            pipeline.xadd_maxlen(name, trim.clone(), "*", &[("id", "3")]);
+            pipeline.xadd_maxlen(name, trim, "*", &[("id", "3")]);
             pipeline.xadd_maxlen_map(name, trim, "*", &[("id", "4")]);
         })
         .await?;
