@@ -8,7 +8,7 @@ use apalis_core::task::Task;
 use apalis_core::task::task_id::GenerateId;
 use apalis_postgres::{PgPool, PostgresStorage};
 use apalis_redis::{ConnectionManager, RedisStorage};
-use apalis_sqlite::{JsonCodec, SqlitePool, SqliteStorage};
+use apalis_sqlite::{JsonCodec, SqlitePool, SqlitePoolOptions, SqliteStorage};
 use futures_util::Sink;
 use serde_json::Value;
 use std::error::Error;
@@ -85,7 +85,8 @@ impl Storage for Sqlite {
         let directory = if given.is_some() { None } else { Some(Arc::new(tempfile::tempdir()?)) };
         let file = directory.iter().map(|it| format!("sqlite://{}?mode=rwc", it.path().join("jobs.db").display()));
         let url = given.into_iter().chain(file).collect::<String>();
-        let pool = SqlitePool::connect(&url).await?;
+        // One connection: SQLite refuses a writer that reads before another writes.
+        let pool = SqlitePoolOptions::new().max_connections(1).connect(&url).await?;
         SqliteStorage::setup(&pool).await?;
         Ok(Self { pool, url, _directory: directory })
     }
