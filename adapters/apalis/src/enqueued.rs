@@ -6,17 +6,24 @@ use apalis_core::task::metadata::MetadataStore;
 use opentelemetry::propagation::Injector as _;
 use std::time::{Duration, SystemTime};
 
-/// Beside the context in a job's metadata: milliseconds since the Unix epoch, by the producer's clock.
+/// Beside the context in a job's metadata: milliseconds since the Unix epoch, by the producer's clock; where the job was put off, a
+/// semicolon and the seconds since the epoch for which. A storage's own `run_at` does not tell: where nobody gave one it is the second in
+/// which the job was stored, which may be after the millisecond in which it was pushed.
 const KEY: &str = "traced-enqueued-at";
 
-pub(crate) fn write(written: &mut Written) {
+pub(crate) fn write(written: &mut Written, run_at: Option<u64>) {
     if let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
-        written.set(KEY, now.as_millis().to_string());
+        let later = run_at.filter(|seconds| *seconds > now.as_secs());
+        let later = later.map(|seconds| format!(";{seconds}")).unwrap_or_default();
+        written.set(KEY, format!("{}{later}", now.as_millis()));
     }
 }
 
-fn read(metadata: &MetadataStore) -> Option<i64> {
-    metadata.get(KEY)?.parse().ok().filter(|millis| *millis >= 0)
+/// When, and whether it was put off.
+fn read(metadata: &MetadataStore) -> Option<(i64, bool)> {
+    let entry = metadata.get(KEY)?;
+    let (millis, later) = entry.split_once(';').map_or((entry, false), |(millis, _)| (millis, true));
+    Some((millis.parse().ok().filter(|millis| *millis >= 0)?, later))
 }
 
 /// A job's times, as far as they are known.
@@ -32,17 +39,12 @@ pub(crate) struct Times {
 
 impl Times {
     pub(crate) fn of(task: &ExecutionContext) -> Self {
-        let enqueued_at = read(task.metadata());
+        let (enqueued_at, scheduled) = read(task.metadata()).map_or((None, false), |(at, later)| (Some(at), later));
         let enqueued = enqueued_at.and_then(|millis| after_epoch(Duration::from_millis(millis.unsigned_abs())));
         let run_at = task.run_at().and_then(|seconds| after_epoch(Duration::from_secs(seconds)));
         // Storages say when an attempt ended where there was one before.
         let ended_at = task.done_at().and_then(|seconds| after_epoch(Duration::from_secs(seconds)));
-        Self {
-            enqueued_at,
-            due_at: enqueued.max(run_at).max(ended_at),
-            // Storages let a job that is not put off run at the second in which it was enqueued: before the millisecond.
-            scheduled: enqueued.is_some_and(|enqueued| run_at.is_some_and(|run_at| run_at > enqueued)),
-        }
+        Self { enqueued_at, due_at: enqueued.max(run_at).max(ended_at), scheduled }
     }
 
     /// How long ago it was enqueued, or else due.
@@ -76,7 +78,8 @@ mod tests {
             ("", None, None, None, false),
             ("7250", None, None, at(7250), false),
             ("7250", Some(7), None, at(7250), false),
-            ("7250", Some(8), None, at(8000), true),
+            ("7250", Some(8), None, at(8000), false),
+            ("7250;8", Some(8), None, at(8000), true),
             ("7250", Some(7), Some(9), at(9000), false),
             ("", Some(7), None, at(7000), false),
             ("-1", Some(7), None, at(7000), false),
@@ -90,6 +93,17 @@ mod tests {
             None,
             "times beyond the clock's are none"
         );
+    }
+
+    #[test]
+    fn a_job_that_is_put_off_says_so_itself() {
+        let entry = |run_at| {
+            let mut written = Written::default();
+            write(&mut written, run_at);
+            written.value(KEY).unwrap_or_default().to_owned()
+        };
+        assert!(!entry(None).contains(';') && !entry(Some(7)).contains(';'));
+        assert!(entry(Some(u64::MAX)).ends_with(&format!(";{}", u64::MAX)));
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl<B> TracedProducer<B> {
         let mut written = Written::default();
         let span = self.push_span(&task, &mut written);
         if !written.is_empty() {
-            enqueued::write(&mut written);
+            enqueued::write(&mut written, task.run_at());
             if self.builtin_context || task.metadata().contains_key(builtin::KEY) {
                 builtin::write(&mut written);
             }

@@ -28,7 +28,6 @@ mod http;
 mod kafka;
 mod kind;
 mod place;
-mod postgres;
 mod program;
 mod rabbitmq;
 mod redis;
@@ -63,9 +62,6 @@ pub use kafka::KAFKA;
 #[cfg(feature = "servers")]
 pub use kafka::Kafka;
 pub use kind::{Kind, Missing, Prepare, Program, Say, Spared};
-pub use postgres::POSTGRES;
-#[cfg(feature = "servers")]
-pub use postgres::Postgres;
 pub use program::find_program;
 pub use rabbitmq::RABBITMQ;
 #[cfg(feature = "servers")]
@@ -75,4 +71,4 @@ pub use redis::{REDIS, REDIS_CLUSTER};
 pub use redis::{Redis, RedisCluster};
 
 /// Every kind of broker that there is here: what the tests need.
-pub const KINDS: [&Kind; 5] = [&RABBITMQ, &KAFKA, &REDIS, &REDIS_CLUSTER, &POSTGRES];
+pub const KINDS: [&Kind; 4] = [&RABBITMQ, &KAFKA, &REDIS, &REDIS_CLUSTER];

@@ -2,7 +2,7 @@
 
 use apalis_core::backend::memory::MemoryStorage;
 use apalis_core::error::BoxDynError;
-use apalis_sqlite::{Config, SqlitePool, SqliteStorage};
+use apalis_sqlite::{Config, SqlitePool, SqlitePoolOptions, SqliteStorage};
 use std::io;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -54,7 +54,8 @@ impl Database {
     pub(crate) async fn new() -> Result<Self, BoxDynError> {
         let directory = tempfile::tempdir()?;
         let url = format!("sqlite://{}?mode=rwc", directory.path().join("jobs.db").display());
-        let pool = SqlitePool::connect(&url).await?;
+        // One connection: SQLite refuses a writer that reads before another writes, and a worker ends with that.
+        let pool = SqlitePoolOptions::new().max_connections(1).connect(&url).await?;
         SqliteStorage::setup(&pool).await?;
         Ok(Self { pool, url, _directory: directory })
     }

@@ -179,7 +179,8 @@ async fn a_scheduled_and_an_old_job_link_where_they_came_from() -> Result<(), Bo
         (before(0), None, false),
         (before(0), Some(now.as_secs()), false),
         (before(30), Some(now.as_secs() - 30), false),
-        (before(30), Some(now.as_secs() - 20), true),
+        (format!("{};{}", before(30), now.as_secs() - 20), Some(now.as_secs() - 20), true),
+        (before(30), Some(now.as_secs() - 29), false), // stored a second after it was pushed
         (before(90), Some(now.as_secs() - 90), true),
         (String::new(), Some(now.as_secs() - 90), true),
         (String::new(), Some(now.as_secs() - 2), false),

@@ -4,7 +4,6 @@
 #![allow(clippy::print_stdout, reason = "a test says which broker it had")]
 
 mod kafka;
-mod postgres;
 mod rabbitmq;
 mod redis;
 
