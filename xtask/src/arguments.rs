@@ -1,12 +1,12 @@
 //! The command line.
 
-use test_brokers::{KINDS, Kind, RABBITMQ, Way};
+use test_brokers::{KINDS, Kind, RABBITMQ, REDIS, Way};
 
 const HELP: &str = "\
 Usage: cargo xtask <demo|test> [OPTIONS] [-- ARGUMENTS]
 
 Commands:
-  demo  An order travels through a real RabbitMQ; the terminal shows its trace
+  demo  Orders travel through a real RabbitMQ and Redis; the terminal shows their traces
   test  All tests of the workspace, against a real RabbitMQ, Kafka and Redis";
 
 const OPTIONS: &str = "\
@@ -30,8 +30,8 @@ directory of a Kafka 4, which needs no Maven.";
 const DEMO: &str = "\
 Usage: cargo xtask demo [OPTIONS] [-- ARGUMENTS OF THE DEMO]
 
-Runs the demo: an order travels through a real RabbitMQ, and the terminal shows its trace.
-With OTEL_EXPORTER_OTLP_ENDPOINT set the trace also goes there.";
+Runs the demo: orders travel through a real RabbitMQ, a job queue in SQLite, Kafka and a real Redis, and the terminal shows
+their traces. With OTEL_EXPORTER_OTLP_ENDPOINT set they also go there.";
 
 const TEST: &str = "\
 Usage: cargo xtask test [OPTIONS] [-- ARGUMENTS OF CARGO TEST]
@@ -59,7 +59,7 @@ impl Task {
     /// The kinds of broker that it needs.
     pub(crate) fn kinds(self) -> &'static [&'static Kind] {
         match self {
-            Self::Demo => &[&RABBITMQ],
+            Self::Demo => &[&RABBITMQ, &REDIS],
             Self::Test => &KINDS,
         }
     }

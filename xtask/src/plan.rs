@@ -138,7 +138,7 @@ fn python(task: Task, facts: &Facts, notes: &mut Vec<String>) -> &'static [&'sta
 #[cfg(test)]
 mod tests {
     use super::*;
-    use test_brokers::{Environment, KAFKA, KINDS, Missing, RABBITMQ};
+    use test_brokers::{Environment, KAFKA, KINDS, Missing, RABBITMQ, REDIS};
 
     const SERVERS: [&str; 4] = ["rabbitmq-server", "default-jre-headless", "maven", "redis-server"];
 
@@ -176,10 +176,10 @@ mod tests {
 
     #[test]
     fn the_demo_does_without_kafka_and_python() {
-        assert!(Task::Demo.kinds().iter().all(|kind| kind.name == RABBITMQ.name));
-        let facts = Facts { brokers: vec![nothing(&RABBITMQ)], ..bare(|_| ()) };
+        assert_eq!(Task::Demo.kinds().iter().map(|kind| kind.name).collect::<Vec<_>>(), [RABBITMQ.name, REDIS.name]);
+        let facts = Facts { brokers: vec![nothing(&RABBITMQ), nothing(&REDIS)], ..bare(|_| ()) };
         let plan = plan(Task::Demo, None, &facts).expect("a plan");
-        assert_eq!((plan.servers, plan.python.is_empty()), (vec!["rabbitmq-server"], true));
+        assert_eq!((plan.servers, plan.python.is_empty()), (vec!["rabbitmq-server", "redis-server"], true));
     }
 
     #[test]

@@ -6,7 +6,7 @@ pub(crate) const HELP: &str = "\
 Usage: demo [--svg FILE]
 
 Orders travel through a real RabbitMQ: one is processed at once, one at the second attempt, one ends as a dead letter.
-What was packed goes on through Kafka. The terminal shows their traces.
+What was packed goes on through a job queue in SQLite, Kafka and a real Redis. The terminal shows their traces.
 
 Options:
       --svg FILE  Also write the picture as SVG
@@ -16,8 +16,9 @@ Environment:
   OTEL_EXPORTER_OTLP_ENDPOINT  Also send the spans there, by OTLP over HTTP: http://127.0.0.1:4318
   NO_COLOR                     No colours
   TRACED_RABBITMQ_URL          The RabbitMQ to use; otherwise a container or a process of this machine is started
+  TRACED_REDIS_URL             The Redis to use; otherwise a container or a process of this machine is started
   TRACED_KAFKA_URL             The Kafka to use, as host:port; otherwise librdkafka's mock cluster, inside this process
-  TRACED_BROKERS               address, docker or local: only this way to have a RabbitMQ";
+  TRACED_BROKERS               address, docker or local: only this way to have a RabbitMQ and a Redis";
 
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Arguments {

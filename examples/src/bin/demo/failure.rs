@@ -2,8 +2,10 @@
 
 use std::{error::Error, fmt};
 
+use traced_apalis::apalis_core::{backend::TaskSinkError, error::WorkerError};
 use traced_kafka::rdkafka::error::KafkaError;
 use traced_rabbitmq::lapin;
+use traced_redis::redis::RedisError;
 
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -41,6 +43,24 @@ impl From<lapin::Error> for Failure {
 
 impl From<KafkaError> for Failure {
     fn from(error: KafkaError) -> Self {
+        Self::Broker(error.into())
+    }
+}
+
+impl From<RedisError> for Failure {
+    fn from(error: RedisError) -> Self {
+        Self::Broker(error.into())
+    }
+}
+
+impl From<TaskSinkError<apalis_sqlite::Error>> for Failure {
+    fn from(error: TaskSinkError<apalis_sqlite::Error>) -> Self {
+        Self::Broker(error.into())
+    }
+}
+
+impl From<WorkerError> for Failure {
+    fn from(error: WorkerError) -> Self {
         Self::Broker(error.into())
     }
 }

@@ -1,8 +1,9 @@
-//! `cargo xtask demo`: orders travel through a real RabbitMQ and on through Kafka, and the terminal shows their traces.
+//! `cargo xtask demo`: orders travel through a real RabbitMQ, a job queue, Kafka and a real Redis, and the terminal shows their traces.
 //!
 //! Services of one process, each with a tracer provider of its own, as if they were several programs: `shop` publishes orders,
-//! `warehouse` processes them and tries again what failed, `dead-letters` gets what failed too often, `shipping` gets what was packed.
-//! A file for each hop, `service.rs` for what all share, `queues.rs` and `cluster.rs` for the brokers. What it shows: `picture.rs`.
+//! `warehouse` processes them and tries again what failed, `dead-letters` gets what failed too often, `billing` and `shipping` get what
+//! was packed, `notifier` what was shipped. A file for each hop, `service.rs` for what all share, `brokers.rs` for what they go through
+//! (`queues.rs`, `cluster.rs`, `database.rs`). What it shows: `picture.rs`.
 //!
 //! A further hop is a file with two types: what the service before holds to send (`Parcels`), and the worker that receives
 //! (`Shipping`). Here it gets a service, is opened before the one that sends to it, and each order that comes so far one report more.
@@ -11,9 +12,13 @@
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
 mod arguments;
+mod billing;
+mod brokers;
 mod cluster;
+mod database;
 mod dead_letters;
 mod failure;
+mod notifier;
 mod picture;
 mod queues;
 mod service;
@@ -25,18 +30,19 @@ use std::{process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, bail};
 use arguments::{Arguments, Parsed};
-use cluster::Cluster;
+use billing::{Billing, Jobs};
+use brokers::Brokers;
 use dead_letters::DeadLetters;
+use notifier::{Notifier, Shipments};
 use service::Service;
 use shipping::{Parcels, Shipping};
 use shop::Shop;
-use test_brokers::RabbitMq;
 use tokio::{select, sync::mpsc, task::JoinSet, time::timeout};
 use traced_envelope::testing::Capture;
 use warehouse::Warehouse;
 
 /// What is ordered, and how many hops report that they are done with it: the spans of all of them have ended then.
-const ORDERS: [(&str, usize); 3] = [("coffee", 2), ("tea", 2), ("saffron", 2)];
+const ORDERS: [(&str, usize); 3] = [("coffee", 5), ("tea", 5), ("saffron", 2)];
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[tokio::main]
@@ -62,16 +68,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    println!("demo: waiting for RabbitMQ");
-    let broker = RabbitMq::start().await?;
-    println!("demo: {}", broker.describe());
-
-    let cluster = Cluster::open()?;
-    println!("demo: {}", cluster.describe());
-
+    let brokers = Brokers::start().await?;
     let capture = Capture::new();
     let services = Services::new(&capture)?;
-    timeout(LIMIT, trade(broker.url(), &cluster, &services))
+    timeout(LIMIT, trade(&brokers, &services))
         .await
         .with_context(|| format!("the orders were not done within {} s", LIMIT.as_secs()))??;
 
@@ -84,7 +84,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
 struct Services {
     shop: Service,
     warehouse: Service,
+    billing: Service,
     shipping: Service,
+    notifier: Service,
     dead_letters: Service,
 }
 
@@ -94,29 +96,38 @@ impl Services {
         Ok(Self {
             shop: service("shop")?,
             warehouse: service("warehouse")?,
+            billing: service("billing")?,
             shipping: service("shipping")?,
+            notifier: service("notifier")?,
             dead_letters: service("dead-letters")?,
         })
     }
 
-    fn all(&self) -> [&Service; 4] {
-        [&self.shop, &self.warehouse, &self.shipping, &self.dead_letters]
+    fn all(&self) -> [&Service; 6] {
+        [&self.shop, &self.warehouse, &self.billing, &self.shipping, &self.notifier, &self.dead_letters]
     }
 }
 
 /// Publishes the orders one by one, each when the one before is done.
-async fn trade(url: &str, cluster: &Cluster, services: &Services) -> anyhow::Result<()> {
-    let (done, mut finished) = mpsc::channel(ORDERS.len());
+async fn trade(brokers: &Brokers, services: &Services) -> anyhow::Result<()> {
+    let Brokers { rabbitmq, redis, cluster, database } = brokers;
+    let (done, mut finished) = mpsc::channel(ORDERS.iter().map(|(_, reports)| reports).sum());
     // Consumers first, the last one first: a message that nobody waits for yet would wait in its queue, and the picture would show that.
-    let dead_letters = DeadLetters::open(url, &services.dead_letters, done.clone()).await?;
-    let shipping = Shipping::open(cluster, &services.shipping, done.clone()).await?;
+    let dead_letters = DeadLetters::open(rabbitmq.url(), &services.dead_letters, done.clone()).await?;
+    let notifier = Notifier::open(redis.url(), &services.notifier, done.clone()).await?;
+    let shipments = Shipments::open(redis.url(), &services.shipping).await?;
+    let shipping = Shipping::open(cluster, &services.shipping, shipments, done.clone()).await?;
+    let billing = Billing::open(database, &services.billing, done.clone());
+    let jobs = Jobs::open(database, &services.warehouse);
     let parcels = Parcels::open(cluster, &services.warehouse)?;
-    let warehouse = Warehouse::open(url, &services.warehouse, parcels, done).await?;
-    let shop = Shop::open(url, &services.shop).await?;
+    let warehouse = Warehouse::open(rabbitmq.url(), &services.warehouse, jobs, parcels, done).await?;
+    let shop = Shop::open(rabbitmq.url(), &services.shop).await?;
     // Dropped at the end, it ends them.
     let mut workers = JoinSet::new();
     workers.spawn(dead_letters.run());
+    workers.spawn(notifier.run());
     workers.spawn(shipping.run());
+    workers.spawn(billing.run());
     workers.spawn(warehouse.run());
 
     for (item, reports) in ORDERS {

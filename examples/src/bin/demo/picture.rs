@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use traced_envelope::testing::{CapturedSpan, Forest};
 use traced_rabbitmq::opentelemetry::trace::SpanKind;
 
-use crate::queues;
+use crate::{notifier, queues};
 
 pub(crate) fn show(forest: &Forest, svg: Option<&Path>) -> anyhow::Result<()> {
     let waterfall = forest.waterfall().width(width()).note(note);
@@ -18,20 +18,22 @@ pub(crate) fn show(forest: &Forest, svg: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the demo knows about a span and the span does not say: all its channels have confirms on, and it awaits each delivery report, so
-/// that a span that sends without an error is one that the broker confirmed.
+/// What the demo knows about a span and the span does not say: all its channels have confirms on, it awaits each delivery report, and a
+/// pushed job is stored, so that a span that sends without an error is one that the broker confirmed. Redis answers too, but keeps nothing.
 fn note(span: &CapturedSpan) -> Option<String> {
     if !matches!(span.kind(), SpanKind::Producer | SpanKind::Client) || span.is_error() {
         return None;
     }
     let (operation, to) = span.name().split_once(' ')?;
-    let what = match (operation, to) {
-        ("publish", queues::STOCK) => "retry, ",
-        ("publish", queues::DEAD) => "dead letter, ",
-        ("publish" | "send", _) => "",
+    let note = match (operation, to) {
+        ("publish", queues::STOCK) => "retry, confirmed",
+        ("publish", queues::DEAD) => "dead letter, confirmed",
+        ("publish", notifier::SHIPPED) => return None,
+        ("publish" | "send", _) => "confirmed",
+        ("push", _) => "stored",
         _ => return None,
     };
-    Some(format!("{what}confirmed"))
+    Some(note.to_owned())
 }
 
 /// As wide as the terminal; where there is none, wide enough for every name.

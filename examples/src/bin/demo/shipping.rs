@@ -1,4 +1,5 @@
-//! The hop through Kafka: the warehouse sends what it has packed, the service `shipping` books a courier for it.
+//! The hop through Kafka: the warehouse sends what it has packed, the service `shipping` books a courier for it. What is booked goes on
+//! to `notifier`.
 
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ use traced_kafka::{
 use crate::{
     cluster::{Cluster, PARTITION},
     failure::Failure,
+    notifier::Shipments,
     service::Service,
 };
 
@@ -44,15 +46,21 @@ impl Parcels {
 
 pub(crate) struct Shipping {
     consumer: TracedConsumer<StreamConsumer>,
+    shipments: Shipments,
     tracer: SdkTracer,
     done: Sender<String>,
 }
 
 impl Shipping {
-    pub(crate) async fn open(cluster: &Cluster, service: &Service, done: Sender<String>) -> anyhow::Result<Self> {
+    pub(crate) async fn open(
+        cluster: &Cluster,
+        service: &Service,
+        shipments: Shipments,
+        done: Sender<String>,
+    ) -> anyhow::Result<Self> {
         cluster.create_topic(PARCELS).await?;
         let consumer = TracedConsumer::with_settings(cluster.consume(PARCELS)?, &service.settings());
-        Ok(Self { consumer, tracer: service.tracer(), done })
+        Ok(Self { consumer, shipments, tracer: service.tracer(), done })
     }
 
     pub(crate) async fn run(self) -> Result<(), Failure> {
@@ -67,7 +75,9 @@ impl Shipping {
     async fn ship(&self, parcel: &BorrowedMessage<'_>) -> Result<String, Failure> {
         let span = self.tracer.start("book courier");
         book().with_context(Context::current_with_span(span)).await;
-        Ok(String::from_utf8_lossy(parcel.payload().unwrap_or_default()).into_owned())
+        let item = String::from_utf8_lossy(parcel.payload().unwrap_or_default()).into_owned();
+        self.shipments.publish(&item).await?;
+        Ok(item)
     }
 }
 

@@ -1,5 +1,5 @@
 //! The hop through RabbitMQ: the service that processes orders, tries again what failed, and gives up after the third attempt. What it
-//! has packed goes on to `shipping`.
+//! has packed goes on to `billing` and `shipping`.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use traced_rabbitmq::{
 };
 use tracing::{Dispatch, instrument::WithSubscriber as _};
 
-use crate::{failure::Failure, queues, service::Service, shipping::Parcels};
+use crate::{billing::Jobs, failure::Failure, queues, service::Service, shipping::Parcels};
 
 const ATTEMPTS: u32 = 3;
 
@@ -34,6 +34,7 @@ pub(crate) struct Warehouse {
 
 struct Worker {
     producer: TracedProducer,
+    jobs: Jobs,
     parcels: Parcels,
     tracer: SdkTracer,
     done: Sender<String>,
@@ -43,6 +44,7 @@ impl Warehouse {
     pub(crate) async fn open(
         url: &str,
         service: &Service,
+        jobs: Jobs,
         parcels: Parcels,
         done: Sender<String>,
     ) -> lapin::Result<Self> {
@@ -55,7 +57,7 @@ impl Warehouse {
         let settings = service.settings();
         let consumer = TracedConsumer::with_settings(consumer, &settings);
         let producer = TracedProducer::with_settings(channel, &settings);
-        let worker = Worker { producer, parcels, tracer: service.tracer(), done };
+        let worker = Worker { producer, jobs, parcels, tracer: service.tracer(), done };
         Ok(Self { consumer, worker, subscriber: service.subscriber(), _connection: connection })
     }
 
@@ -92,6 +94,7 @@ impl Worker {
         }
         // A span made with OpenTelemetry itself.
         pack().with_context(Context::current_with_span(self.tracer.start("pack parcel"))).await;
+        self.jobs.push(&item).await?;
         self.parcels.send(&item).await?;
         order.ack(BasicAckOptions::default()).await?;
         Ok(item)
