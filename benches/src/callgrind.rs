@@ -49,7 +49,9 @@ pub fn count(suite: &Suite) -> Option<Vec<f64>> {
         .status();
     status.ok().filter(std::process::ExitStatus::success)?;
     let cases: usize = suite.scenes().map(|scene| scene.cases.len()).sum();
-    (1..=cases).map(|dump| Some(read(&directory.path().join(format!("out.{dump}")))? / f64::from(suite.counted))).collect()
+    (1..=cases)
+        .map(|dump| Some(read(&directory.path().join(format!("out.{dump}")))? / f64::from(suite.counted)))
+        .collect()
 }
 
 fn read(dump: &Path) -> Option<f64> {

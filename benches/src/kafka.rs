@@ -5,8 +5,8 @@ mod by_hand;
 use crate::budget::Limits;
 use crate::contexts::{remote, to_pass_through, with_baggage};
 use crate::scene::{
-    AIMED_CONSUMER, AIMED_PRODUCER, BY_HAND, CONSUMER, NO_SDK, OTHER_CONSUMER, OTHER_PRODUCER, PASSING_THROUGH, PRODUCER,
-    Scene,
+    AIMED_CONSUMER, AIMED_PRODUCER, BY_HAND, CONSUMER, NO_SDK, OTHER_CONSUMER, OTHER_PRODUCER, PASSING_THROUGH,
+    PRODUCER, Scene,
 };
 use crate::sdk::{Sdk, given, settings, stock_propagator};
 use futures_util::FutureExt;

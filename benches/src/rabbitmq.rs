@@ -3,12 +3,12 @@
 mod by_hand;
 mod headers;
 
+use crate::budget::Limits;
 use crate::contexts::{remote, to_pass_through, with_baggage};
 use crate::scene::{
-    AIMED_CONSUMER, AIMED_PRODUCER, BY_HAND, CONSUMER, NO_SDK, OTHER_CONSUMER, OTHER_PRODUCER, PASSING_THROUGH, PRODUCER,
-    Scene,
+    AIMED_CONSUMER, AIMED_PRODUCER, BY_HAND, CONSUMER, NO_SDK, OTHER_CONSUMER, OTHER_PRODUCER, PASSING_THROUGH,
+    PRODUCER, SPARING, Scene,
 };
-use crate::budget::Limits;
 use crate::sdk::{Sdk, given, settings, stock_propagator};
 use futures_util::FutureExt;
 use headers::headers;
@@ -64,7 +64,8 @@ fn properties(id: Option<&str>) -> BasicProperties {
 fn publishing(title: &'static str, sdk: Sdk, current: Option<Context>, id: Option<&'static str>) -> Scene {
     sdk.install();
     Scene::new(title, current, move || drop(black_box(properties(id))))
-        .case(BY_HAND, move || by_hand::publish(EXCHANGE, ROUTING_KEY, properties(id)))
+        .case(BY_HAND, move || by_hand::publish(EXCHANGE, ROUTING_KEY, properties(id), by_hand::formatted))
+        .case(SPARING, move || by_hand::publish(EXCHANGE, ROUTING_KEY, properties(id), by_hand::joined))
 }
 
 fn prepared(settings: Settings, id: Option<&'static str>) -> impl FnMut() {
@@ -115,8 +116,13 @@ fn publish_unsampled() -> Scene {
 }
 
 fn publish_with_baggage() -> Scene {
-    publishing("RabbitMQ: publish, sampled, with baggage", Sdk::Sampled, Some(with_baggage(Context::new())), Some(MESSAGE_ID))
-        .case("traced", looked_up(settings(), Some(MESSAGE_ID)))
+    publishing(
+        "RabbitMQ: publish, sampled, with baggage",
+        Sdk::Sampled,
+        Some(with_baggage(Context::new())),
+        Some(MESSAGE_ID),
+    )
+    .case("traced", looked_up(settings(), Some(MESSAGE_ID)))
 }
 
 fn publish_with_tracestate() -> Scene {
@@ -132,9 +138,14 @@ fn publish_without_sdk() -> Scene {
 }
 
 fn publish_passing_through() -> Scene {
-    publishing("RabbitMQ: publish, no SDK, context and baggage pass through", Sdk::Absent, Some(to_pass_through()), None)
-        .case("traced", prepared(settings(), None))
-        .must(PASSING_THROUGH)
+    publishing(
+        "RabbitMQ: publish, no SDK, context and baggage pass through",
+        Sdk::Absent,
+        Some(to_pass_through()),
+        None,
+    )
+    .case("traced", prepared(settings(), None))
+    .must(PASSING_THROUGH)
 }
 
 fn delivery(headers: FieldTable) -> Rc<Delivery> {
@@ -146,11 +157,13 @@ fn delivery(headers: FieldTable) -> Rc<Delivery> {
 fn consuming(title: &'static str, sdk: Sdk, headers: FieldTable) -> (Scene, Rc<Delivery>) {
     sdk.install();
     let delivery = delivery(headers);
-    let (alone, hand) = (Rc::clone(&delivery), Rc::clone(&delivery));
+    let [alone, hand, sparing] = std::array::from_fn(|_| Rc::clone(&delivery));
     let alone = move || {
         black_box(by_hand::handler(&alone).now_or_never());
     };
-    let scene = Scene::new(title, None, alone).case(BY_HAND, move || by_hand::consume(QUEUE, &hand));
+    let scene = Scene::new(title, None, alone)
+        .case(BY_HAND, move || by_hand::consume(QUEUE, &hand, by_hand::formatted))
+        .case(SPARING, move || by_hand::consume(QUEUE, &sparing, by_hand::joined));
     (scene, delivery)
 }
 
@@ -206,7 +219,8 @@ fn consume_with_tracestate() -> Scene {
 }
 
 fn consume_without_sdk() -> Scene {
-    let (scene, delivery) = consuming("RabbitMQ: consume, no SDK, nothing to carry", Sdk::Absent, FieldTable::default());
+    let (scene, delivery) =
+        consuming("RabbitMQ: consume, no SDK, nothing to carry", Sdk::Absent, FieldTable::default());
     scene.case("traced", consumer(&settings(), &delivery)).must(NO_SDK)
 }
 

@@ -35,6 +35,8 @@ pub(crate) const PASSING_THROUGH: Limits = Limits::absolute(150.0, 4);
 
 /// The case that the others are compared with.
 pub const BY_HAND: &str = "by hand";
+/// The same, with texts that are put together in one piece.
+pub const SPARING: &str = "by hand, sparing";
 
 impl std::fmt::Debug for Scene {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

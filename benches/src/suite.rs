@@ -53,7 +53,8 @@ impl Suite {
             callgrind::run_all(self);
             return Ok(());
         }
-        if let Some([_, scene, case]) = arguments.windows(3).find(|window| window.first().is_some_and(|it| it == "--loop"))
+        if let Some([_, scene, case]) =
+            arguments.windows(3).find(|window| window.first().is_some_and(|it| it == "--loop"))
         {
             self.repeat(scene, case);
             return Ok(());

@@ -31,11 +31,21 @@ fn no_case_allocates_more_than_its_budget() {
     assert!(broken.is_empty(), "{broken:#?}");
 
     let count = |scene: &str, case: &str| {
-        found.iter().find(|((title, name), _)| (title.as_str(), *name) == (scene, case)).map(|(_, count)| *count).expect("a case of that name")
+        found
+            .iter()
+            .find(|((title, name), _)| (title.as_str(), *name) == (scene, case))
+            .map(|(_, count)| *count)
+            .expect("a case of that name")
     };
-    for (scene, without) in [("RabbitMQ: publish, sampled", "traced, destination prepared"), ("RabbitMQ: consume, sampled", "traced")] {
+    for (scene, without) in
+        [("RabbitMQ: publish, sampled", "traced, destination prepared"), ("RabbitMQ: consume, sampled", "traced")]
+    {
         assert_eq!(count(scene, "traced, with metrics"), count(scene, without), "{scene}: metrics allocate nothing");
     }
     let looked_up = count("RabbitMQ: publish, sampled", "traced, destination looked up");
-    assert_eq!(looked_up, count("RabbitMQ: publish, sampled", "traced, destination prepared"), "looking up allocates nothing");
+    assert_eq!(
+        looked_up,
+        count("RabbitMQ: publish, sampled", "traced, destination prepared"),
+        "looking up allocates nothing"
+    );
 }

@@ -22,7 +22,12 @@ pub(crate) fn context() -> Option<Context> {
 
 /// The same, its span alone: invalid when there is none.
 pub(crate) fn span_context() -> Option<SpanContext> {
-    let of = |current: &Context| (!current.is_telemetry_suppressed()).then(|| current.span().span_context().clone());
+    let of = |current: &Context| {
+        let span = current.span();
+        // In most consumers there is none, which is cheaper to say than to copy.
+        let span = Some(span.span_context()).filter(|span| span.is_valid());
+        (!current.is_telemetry_suppressed()).then(|| span.cloned().unwrap_or(SpanContext::NONE))
+    };
     Context::map_current(of).map(or_of_tracing)
 }
 

@@ -58,6 +58,7 @@
 
 mod ambient;
 mod anonymous;
+mod attributes;
 mod baggage_policy;
 mod batch;
 mod destination;

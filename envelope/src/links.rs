@@ -1,8 +1,8 @@
 //! The links of a batch: each creation context once, and no more than the SDK keeps.
 
 use crate::SemConv;
+use crate::attributes::count;
 use crate::semconv::LINKS_DROPPED;
-use crate::telemetry::count;
 use opentelemetry::KeyValue;
 use opentelemetry::trace::{Link, SpanContext};
 use rustc_hash::FxHashSet;

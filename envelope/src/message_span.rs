@@ -151,12 +151,30 @@ impl MessageSpan {
     /// assert_eq!(capture.span("send orders").attribute("messaging.kafka.offset"), Some(&41.into()));
     /// ```
     pub fn set_attribute(&self, name: &Name, value: impl Into<Value>) {
+        self.set_attributes([(name, value.into())]);
+    }
+
+    /// [`set_attribute`](Self::set_attribute) for several at once.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, semconv, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("kafka", &capture.settings("shop"));
+    /// let span = telemetry.send(Operation::new("send", "orders"), &mut MessageHeaders::new());
+    /// span.set_attributes([(&semconv::DESTINATION_PARTITION, "3".into()), (&semconv::KAFKA_OFFSET, 41.into())]);
+    /// drop(span);
+    /// assert_eq!(capture.span("send orders").attribute("messaging.destination.partition.id"), Some(&"3".into()));
+    /// ```
+    pub fn set_attributes<'a>(&self, attributes: impl IntoIterator<Item = (&'a Name, Value)>) {
         if let (Some(context), Some(open)) = (&self.context, &self.open)
             && open.has_span
         {
-            let mut attributes = Vec::with_capacity(2);
-            open.telemetry.settings.semconv.push(&mut attributes, name, value);
-            context.span().set_attributes(attributes);
+            let mut all = Vec::with_capacity(4);
+            for (name, value) in attributes {
+                open.telemetry.settings.semconv.push(&mut all, name, value);
+            }
+            context.span().set_attributes(all);
         }
     }
 

@@ -42,7 +42,7 @@ impl Telemetry {
             return MessageSpan::carrying(Context::current());
         };
         let destination = self.resolve(&operation);
-        let extracted = inner.extract(headers);
+        let mut extracted = inner.extract(headers);
         let age = operation.age();
         let message = || inner.message(&operation, &destination, age, Some(headers));
         if settings.filter.as_ref().is_some_and(|wanted| !wanted(&message())) {
@@ -63,7 +63,7 @@ impl Telemetry {
         let continued = parent.is_some_and(|parent| std::ptr::eq(parent, &raw const extracted.span_context));
         let below = match parent {
             // A propagator that is not ours has put the creation context there already.
-            Some(_) if continued && extracted.has_span() => extracted.context.clone(),
+            Some(_) if continued && extracted.has_span() => std::mem::take(&mut extracted.context),
             Some(parent) => extracted.context.with_remote_span_context(parent.clone()),
             None => extracted.without_span(),
         };

@@ -204,6 +204,23 @@ names! {
     CONTEXT_REASON = "traced.context.reason";
 }
 
+/// The value of [`DESTINATION_PARTITION`], a text: of the usual numbers without making one.
+///
+/// ```
+/// use traced_envelope::semconv::partition_id;
+///
+/// assert_eq!((partition_id(3), partition_id(1234)), ("3".into(), "1234".into()));
+/// ```
+#[must_use]
+pub fn partition_id(partition: i32) -> Value {
+    const USUAL: [&str; 32] = [
+        "0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16", "17", "18", "19",
+        "20", "21", "22", "23", "24", "25", "26", "27", "28", "29", "30", "31",
+    ];
+    let usual = usize::try_from(partition).ok().and_then(|partition| USUAL.get(partition).copied());
+    usual.map_or_else(|| partition.to_string().into(), Into::into)
+}
+
 /// Names of instruments.
 pub(crate) mod metric {
     pub(crate) const OPERATION_DURATION: &str = "messaging.client.operation.duration";

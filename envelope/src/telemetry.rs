@@ -1,18 +1,16 @@
 //! The engine behind every adapter, and the way out for transports that none wraps.
 
-use crate::destination::Fixed;
 use crate::destinations::Destinations;
 use crate::existing::Existing;
 use crate::metrics::InstrumentSource;
-use crate::operation::{Operation, OperationType, Where};
+use crate::operation::{Operation, Where};
 use crate::propagators::Propagators;
-use crate::semconv;
 use crate::status::{SdkWatch, Status};
 use crate::tracer::TracerSource;
 use crate::{Destination, Message, PreparedDestination, Settings, Trust, ambient, is_anonymous};
+use opentelemetry::InstrumentationScope;
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::SpanContext;
-use opentelemetry::{InstrumentationScope, Key, KeyValue};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -240,61 +238,6 @@ impl Inner {
         let filter = self.settings.filter.as_ref();
         filter.is_none_or(|wanted| wanted(&self.message(operation, destination, None, None)))
     }
-
-    /// The attributes of a span, in a vector with room for all that may follow: growing it costs more than filling it.
-    pub(crate) fn attributes(
-        &self,
-        operation: &Operation<'_>,
-        kind: OperationType,
-        destination: &PreparedDestination,
-        age: Option<Duration>,
-    ) -> Vec<KeyValue> {
-        let release = self.settings.semconv;
-        let prepared = &destination.get().attributes;
-        // Operation name and type, at most nine facts of the message, and `error.type` at the end.
-        let mut attributes = Vec::with_capacity(prepared.len() + operation.facts.len() + 12);
-        // These two have the same names in all releases.
-        attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_NAME.in_1_45()), operation.name));
-        attributes.push(KeyValue::new(Key::from_static_str(semconv::OPERATION_TYPE.in_1_45()), kind.as_str()));
-        attributes.extend(prepared.iter().map(Fixed::attribute));
-        if let Some(partition) = operation.partition {
-            release.push(&mut attributes, &semconv::DESTINATION_PARTITION, partition.to_string());
-        }
-        for (name, id) in
-            [(&semconv::MESSAGE_ID, operation.message_id), (&semconv::CONVERSATION_ID, operation.conversation_id)]
-        {
-            if let Some(id) = id {
-                release.push(&mut attributes, name, id.to_owned());
-            }
-        }
-        if let Some(messages) = operation.batch {
-            release.push(&mut attributes, &semconv::BATCH_MESSAGE_COUNT, count(messages));
-        }
-        if let Some(bytes) = operation.body_size.filter(|_| self.settings.message_sizes) {
-            release.push(&mut attributes, &semconv::BODY_SIZE, count(bytes));
-        }
-        if let Some(key) = self.settings.shown_key(operation.message_key) {
-            release.push(&mut attributes, &semconv::KAFKA_MESSAGE_KEY, key.to_owned());
-        }
-        if let Some(attempt) = operation.attempt {
-            release.push(&mut attributes, &semconv::ATTEMPT, i64::from(attempt));
-        }
-        if let Some(waited) = age {
-            release.push(&mut attributes, &semconv::WAIT_DURATION, waited.as_secs_f64());
-        }
-        for (name, fact) in operation.attributes.iter().flatten() {
-            release.push(&mut attributes, name, *fact);
-        }
-        for (name, fact) in operation.facts {
-            release.push(&mut attributes, name, *fact);
-        }
-        attributes
-    }
-}
-
-/// OpenTelemetry's integers are signed.
-pub(crate) fn count(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl fmt::Debug for Telemetry {

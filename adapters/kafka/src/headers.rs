@@ -60,10 +60,12 @@ pub struct HeaderExtractor<'a>(pub &'a BorrowedHeaders);
 impl Extractor for HeaderExtractor<'_> {
     fn get(&self, name: &str) -> Option<&str> {
         let (mut exact, mut other_case) = (None, None);
-        for (key, value) in all(self.0).filter_map(|(key, value)| Some((key, text(value)?))) {
+        // The name first: to look whether a value is text takes longer.
+        for (key, value) in all(self.0).filter(|(key, _)| key.to_bytes().eq_ignore_ascii_case(name.as_bytes())) {
+            let Some(value) = text(value) else { continue };
             if key.to_bytes() == name.as_bytes() {
                 exact = Some(value);
-            } else if key.to_bytes().eq_ignore_ascii_case(name.as_bytes()) {
+            } else {
                 other_case = Some(value);
             }
         }

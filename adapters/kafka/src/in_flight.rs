@@ -1,10 +1,12 @@
 //! A record on its way: its span until the delivery report, and its headers as they were given.
 
 use crate::error;
+use opentelemetry::Value;
 use rdkafka::error::KafkaError;
 use rdkafka::message::Message as _;
 use rdkafka::message::{OwnedHeaders, OwnedMessage};
 use rdkafka::producer::future_producer::OwnedDeliveryResult;
+use traced_envelope::semconv::partition_id;
 use traced_envelope::{MessageSpan, Outcome, semconv};
 
 /// The span of a record that is sent. Dropped it is cancelled, or once the record was handed over it ends without an error.
@@ -23,12 +25,10 @@ impl InFlight {
 
     /// The delivery report: what librdkafka does not know, because no broker told, is negative.
     pub(crate) fn reported(self, partition: i32, offset: i64, outcome: Outcome) {
-        if !self.partition_given && partition >= 0 {
-            self.span.set_attribute(&semconv::DESTINATION_PARTITION, partition.to_string());
-        }
-        if offset >= 0 {
-            self.span.set_attribute(&semconv::KAFKA_OFFSET, offset);
-        }
+        let partition = (!self.partition_given && partition >= 0).then(|| partition_id(partition));
+        let offset = (offset >= 0).then(|| Value::from(offset));
+        let partition = partition.map(|partition| (&semconv::DESTINATION_PARTITION, partition));
+        self.span.set_attributes(partition.into_iter().chain(offset.map(|offset| (&semconv::KAFKA_OFFSET, offset))));
         self.span.end(outcome);
     }
 

@@ -46,8 +46,7 @@ pub(crate) async fn compare() -> Result<()> {
 
 fn clients(config: &ClientConfig, topic: &str) -> Result<Clients> {
     let settings = Settings::default().propagator(W3cPropagator::new());
-    let consumer: StreamConsumer =
-        config.clone().set("group.id", topic).set("enable.auto.commit", "false").create()?;
+    let consumer: StreamConsumer = config.clone().set("group.id", topic).set("enable.auto.commit", "false").create()?;
     // Without a group: whatever was sent before is received before.
     let mut partitions = TopicPartitionList::new();
     partitions.add_partition_offset(topic, 0, Offset::Beginning)?;

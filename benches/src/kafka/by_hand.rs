@@ -22,7 +22,7 @@ pub(super) fn send(topic: &str, headers: Option<OwnedHeaders>, partition: i32, o
         KeyValue::new("messaging.operation.type", "send"),
         KeyValue::new("messaging.destination.name", topic.to_owned()),
     ]);
-    let name = ["send ", topic].concat();
+    let name = format!("send {topic}");
     let span = tracer.span_builder(name).with_kind(SpanKind::Producer).with_attributes(attributes).start(&tracer);
     let context = Context::current_with_span(span);
     let mut carrier = RecordInjector(headers.unwrap_or_default());
@@ -46,7 +46,7 @@ pub(super) fn process(message: &OwnedMessage) {
     let tracer = global::tracer("warehouse");
     let topic = message.topic();
     let mut builder =
-        tracer.span_builder(["process ", topic].concat()).with_kind(SpanKind::Consumer).with_attributes(vec![
+        tracer.span_builder(format!("process {topic}")).with_kind(SpanKind::Consumer).with_attributes(vec![
             KeyValue::new("messaging.system", "kafka"),
             KeyValue::new("messaging.operation.name", "process"),
             KeyValue::new("messaging.operation.type", "process"),
