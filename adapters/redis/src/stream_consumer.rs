@@ -142,11 +142,12 @@ impl<C> StreamConsumer<C> {
     /// use redis::streams::StreamReadReply;
     /// use traced_redis::{Entry, StreamConsumer};
     ///
-    /// # fn example(consumer: StreamConsumer<()>, reply: StreamReadReply) -> Result<(), std::io::Error> {
+    /// # fn handle(_: &Entry) -> std::io::Result<()> { Ok(()) }
+    /// # fn example(consumer: StreamConsumer<()>, reply: StreamReadReply) -> std::io::Result<()> {
     /// for stream in reply.keys {
     ///     for entry in stream.ids {
     ///         let entry = consumer.wrap(Entry::new(&stream.key, entry).of_group("inventory"));
-    ///         entry.process_blocking(|entry| Ok(assert_eq!(entry.get("id"), Some(42))))?;
+    ///         entry.process_blocking(|entry| handle(&entry))?;
     ///     }
     /// }
     /// # Ok(()) }
