@@ -2,7 +2,7 @@
 
 use crate::publisher::Publisher;
 use crate::{HeaderExtractor, HeaderInjector, error};
-use redis::{Arg, Cmd, RedisResult, ToRedisArgs, cmd};
+use redis::{Arg, Cmd, RedisResult, RedisWrite as _, ToRedisArgs, cmd};
 use traced_envelope::semconv::MESSAGE_ID;
 use traced_envelope::{Existing, MessageHeaders, MessageSpan, Operation, PreparedDestination};
 
@@ -85,10 +85,14 @@ impl Addition {
         }
     }
 
-    pub(crate) fn command(&self) -> Cmd {
-        let mut command = self.head.clone();
+    pub(crate) fn command(self) -> Cmd {
+        let mut command = self.head;
         match &self.fields {
-            Fields::Pairs(fields) => command.arg(fields),
+            Fields::Pairs(fields) => {
+                // Otherwise a large value, which fills the buffer, is copied again for the context behind it.
+                command.reserve_space_for_args(fields.iter().flat_map(|(name, value)| [name.len(), value.len()]));
+                command.arg(fields)
+            }
             Fields::Refused(list) => command.arg(list),
         };
         command

@@ -2,15 +2,17 @@
 
 use redis::{ErrorKind, RedisError, RedisResult};
 use serde_core::Serialize;
-use std::borrow::Cow;
 use traced_envelope::{Envelope, Form, MessageHeaders};
+
+/// A message in two parts, of which the second follows the first.
+pub(crate) type Parts<'p> = (Vec<u8>, &'p [u8]);
 
 /// A payload on its way into its envelope.
 pub(crate) trait Body {
     /// Its size, where it is known before it is written.
     fn size(&self) -> Option<usize>;
 
-    fn encode(&self, form: &Form, headers: &MessageHeaders) -> RedisResult<Cow<'_, [u8]>>;
+    fn encode(&self, form: &Form, headers: &MessageHeaders) -> RedisResult<Parts<'_>>;
 }
 
 /// Bytes as they are, in the form that the producer was made with.
@@ -22,8 +24,8 @@ impl Body for Bytes<'_> {
         Some(self.0.len())
     }
 
-    fn encode(&self, form: &Form, headers: &MessageHeaders) -> RedisResult<Cow<'_, [u8]>> {
-        Ok(form.encode(headers, self.0))
+    fn encode(&self, form: &Form, headers: &MessageHeaders) -> RedisResult<Parts<'_>> {
+        Ok(form.encode_parts(headers, self.0))
     }
 }
 
@@ -37,12 +39,12 @@ impl<T: Serialize + ?Sized> Body for Json<'_, T> {
         None
     }
 
-    fn encode(&self, form: &Form, headers: &MessageHeaders) -> RedisResult<Cow<'_, [u8]>> {
+    fn encode(&self, form: &Form, headers: &MessageHeaders) -> RedisResult<Parts<'_>> {
         let text = match form {
             Form::Bare => serde_json::to_vec(self.0),
             _ => Envelope::encode_json(headers, self.0),
         };
-        text.map(Cow::Owned).map_err(|error| no_json(&error))
+        text.map(|text| (text, [].as_slice())).map_err(|error| no_json(&error))
     }
 }
 

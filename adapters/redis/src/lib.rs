@@ -130,6 +130,8 @@ mod attempt;
 mod batch;
 mod batch_entry;
 mod batch_message;
+#[doc(hidden)]
+pub mod bench;
 mod body;
 mod claim;
 mod claim_blocking;

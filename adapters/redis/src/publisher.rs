@@ -1,8 +1,9 @@
 //! What a producer is without its connection: describes, injects, and puts the payload into its envelope.
 
-use crate::body::Body;
+use crate::body::{Body, Parts};
 use crate::{destination, error};
-use redis::{Cmd, RedisResult};
+use redis::{Cmd, RedisResult, RedisWrite as _};
+use std::io::Write as _;
 use std::sync::Arc;
 use traced_envelope::{
     Form, MessageHeaders, MessageSpan, Operation, Pattern, PreparedDestination, Telemetry, is_anonymous,
@@ -25,11 +26,20 @@ impl Command {
         }
     }
 
-    pub(crate) fn to(self, channel: &[u8], payload: &[u8]) -> Cmd {
-        match self {
-            Self::Publish => Cmd::publish(channel, payload),
-            Self::Spublish => Cmd::spublish(channel, payload),
-        }
+    /// The command, into which a payload is copied once: redis' own takes one slice.
+    pub(crate) fn to(self, channel: &[u8], (head, rest): Parts<'_>) -> Cmd {
+        let name = match self {
+            Self::Publish => "PUBLISH",
+            Self::Spublish => "SPUBLISH",
+        };
+        let mut command = Cmd::with_capacity(3, name.len() + channel.len() + head.len() + rest.len());
+        command.arg(name).arg(channel);
+        let mut payload = command.writer_for_next_arg();
+        // Writing into memory cannot fail.
+        _ = payload.write_all(&head);
+        _ = payload.write_all(rest);
+        drop(payload);
+        command
     }
 }
 
@@ -102,7 +112,7 @@ impl<'t> Target<'t> {
         let mut headers = MessageHeaders::new();
         let span = start(&mut headers);
         match body.encode(self.form, &headers) {
-            Ok(payload) => Ok((span, self.command.to(self.channel, &payload))),
+            Ok(payload) => Ok((span, self.command.to(self.channel, payload))),
             Err(error) => {
                 span.end(error::of_error(&error));
                 Err(error)
@@ -115,6 +125,19 @@ impl<'t> Target<'t> {
 mod tests {
     use super::*;
     use traced_envelope::Settings;
+
+    #[test]
+    fn the_command_is_redis_own_to_the_byte() {
+        for payload in [&b""[..], b"{}", b"\r\n$3"] {
+            for split in 0..=payload.len() {
+                let parts = || (payload[..split].to_vec(), &payload[split..]);
+                let publish = Command::Publish.to(b"orders", parts()).get_packed_command();
+                assert_eq!(publish, Cmd::publish("orders", payload).get_packed_command());
+                let spublish = Command::Spublish.to(b"orders", parts()).get_packed_command();
+                assert_eq!(spublish, Cmd::spublish("orders", payload).get_packed_command());
+            }
+        }
+    }
 
     #[test]
     fn the_first_pattern_that_fits_decides_the_form() {

@@ -90,13 +90,13 @@ fn enveloped(given: &Cmd, command: Command, form: &Form, is_json: bool, span: &M
     let mut headers = MessageHeaders::new();
     span.inject(&mut headers);
     if !is_json {
-        return Some(command.to(channel, &form.encode(&headers, payload)));
+        return Some(command.to(channel, form.encode_parts(&headers, payload)));
     }
     if *form == Form::Bare {
         return None;
     }
     let payload: &RawValue = serde_json::from_slice(payload).ok()?;
-    Some(command.to(channel, &Envelope::encode_raw_json(&headers, payload)))
+    Some(command.to(channel, (Envelope::encode_raw_json(&headers, payload), &[])))
 }
 
 /// The connection that a pipeline is sent over.

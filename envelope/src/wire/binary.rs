@@ -21,8 +21,15 @@ const FLAGS: u8 = 0;
 const PREFIX: usize = 8;
 
 pub(super) fn write(headers: &MessageHeaders, payload: &[u8]) -> Vec<u8> {
+    let mut frame = head(headers, payload.len());
+    frame.extend_from_slice(payload);
+    frame
+}
+
+/// What goes before the payload, with room for so many bytes after it.
+pub(super) fn head(headers: &MessageHeaders, room: usize) -> Vec<u8> {
     let block = sendable(headers).map(|(name, value)| entry_len(name, value)).sum::<usize>();
-    let mut frame = Vec::with_capacity(PREFIX + block + payload.len());
+    let mut frame = Vec::with_capacity(PREFIX + block + room);
     frame.extend_from_slice(&MAGIC);
     frame.extend_from_slice(&[VERSION, FLAGS]);
     frame.extend_from_slice(&length(block));
@@ -33,7 +40,6 @@ pub(super) fn write(headers: &MessageHeaders, payload: &[u8]) -> Vec<u8> {
         frame.extend_from_slice(&length(value.len()));
         frame.extend_from_slice(value.as_bytes());
     }
-    frame.extend_from_slice(payload);
     frame
 }
 

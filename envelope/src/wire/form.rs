@@ -55,4 +55,25 @@ impl Form {
             Self::CloudEvents(event) => Cow::Owned(event.write(headers, payload)),
         }
     }
+
+    /// The same as [`encode`](Self::encode) in two parts, for clients that write into a buffer of their own: the second follows the first.
+    /// A payload that travels as it is, in the forms [`Bare`](Self::Bare) and [`Binary`](Self::Binary), is the second one and is not
+    /// copied.
+    ///
+    /// ```
+    /// use traced_envelope::{Form, MessageHeaders};
+    ///
+    /// let headers: MessageHeaders = [("tenant", "acme")].into_iter().collect();
+    /// let (head, payload) = Form::Binary.encode_parts(&headers, b"{}");
+    /// assert_eq!(payload, b"{}");
+    /// assert_eq!([&head, payload].concat(), *Form::Binary.encode(&headers, b"{}"));
+    /// ```
+    #[must_use]
+    pub fn encode_parts<'p>(&self, headers: &MessageHeaders, payload: &'p [u8]) -> (Vec<u8>, &'p [u8]) {
+        match self {
+            Self::Bare => (Vec::new(), payload),
+            Self::Binary => (binary::head(headers, 0), payload),
+            Self::CloudEvents(event) => (event.write(headers, payload), &[]),
+        }
+    }
 }
