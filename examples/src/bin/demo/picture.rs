@@ -40,6 +40,6 @@ fn note(span: &CapturedSpan) -> Option<String> {
 fn width() -> usize {
     match rustix::termios::tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
-        _ => 120,
+        _ => 130,
     }
 }
