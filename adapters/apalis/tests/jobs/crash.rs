@@ -10,7 +10,6 @@ use apalis_core::worker::context::WorkerContext;
 use apalis_sqlite::{Config, SqlitePool, SqliteStorage};
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
-use std::io::Write as _;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
@@ -64,8 +63,9 @@ impl Worker {
     }
 }
 
+#[allow(clippy::print_stdout, reason = "the line is for the process that started this one")]
 fn say(what: &str) {
-    writeln!(std::io::stdout(), "\nworker says: {what}").unwrap();
+    println!("\nworker says: {what}");
 }
 
 /// The process of a worker, which ends after one job. `doomed` never finishes one, and only `rescuer` takes over jobs of the dead.
