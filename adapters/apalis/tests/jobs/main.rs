@@ -1,9 +1,6 @@
 //! Jobs through real storages and workers.
 #![forbid(unsafe_code)]
-#![allow(
-    clippy::unwrap_used,
-    reason = "test code; `allow-unwrap-in-tests` covers functions with #[test] only"
-)]
+#![allow(clippy::unwrap_used, reason = "test code; `allow-unwrap-in-tests` covers functions with #[test] only")]
 
 mod builtin_layer;
 mod crash;
