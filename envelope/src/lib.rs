@@ -91,6 +91,7 @@ pub mod semconv;
 mod sending;
 mod settings;
 mod settling;
+mod shared;
 mod status;
 mod telemetry;
 #[cfg(feature = "testing")]
@@ -120,6 +121,7 @@ pub use policies::{ExistingContext, Propagation, Trust};
 pub use relation::Relation;
 pub use semconv::SemConv;
 pub use settings::Settings;
+pub use shared::shared;
 pub use status::Status;
 pub use telemetry::Telemetry;
 #[cfg(feature = "payload-envelope")]

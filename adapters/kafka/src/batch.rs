@@ -2,7 +2,6 @@
 
 use crate::future_producer::{QueueTimeout, delivered, outgoing, owned, without_headers};
 use crate::in_flight::GivenHeaders;
-use crate::shared::shared;
 use crate::{HeaderExtractor, HeaderInjector, TracedProducer, destination, error};
 use opentelemetry::trace::SpanContext;
 use rdkafka::client::ClientContext;
@@ -10,7 +9,7 @@ use rdkafka::message::ToBytes;
 use rdkafka::producer::future_producer::OwnedDeliveryResult;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::util::{AsyncRuntime, Timeout};
-use traced_envelope::{MessageSpan, Operation, Outcome};
+use traced_envelope::{MessageSpan, Operation, Outcome, shared};
 
 /// A record of a batch, its headers as they were given, and whether the send span's own context is to be written to it.
 struct Entry<'a, K: ToBytes + ?Sized, P: ToBytes + ?Sized> {

@@ -1,6 +1,5 @@
 //! Processing many messages in one span.
 
-use crate::shared::shared;
 use crate::source::Source;
 use crate::{HeaderExtractor, NativeMessage, TracedConsumer, TracedMessage};
 use opentelemetry::propagation::Extractor;
@@ -9,7 +8,7 @@ use std::future::Future;
 use traced_envelope::semconv::{
     DESTINATION_NAME, DESTINATION_PARTITION, KAFKA_MESSAGE_KEY, KAFKA_OFFSET, KAFKA_TOMBSTONE,
 };
-use traced_envelope::{Destination, Fact, MessageHeaders, MessageSpan, Operation};
+use traced_envelope::{Destination, Fact, MessageHeaders, MessageSpan, Operation, shared};
 
 impl<T> TracedConsumer<T> {
     /// Runs the handler with many messages inside one span, which links each one's creation context (each once, at most 128) and

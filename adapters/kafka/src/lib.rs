@@ -101,7 +101,6 @@ mod open_message;
 mod producer;
 mod republish;
 mod settlement;
-mod shared;
 mod source;
 mod stream_consumer;
 mod transaction;

@@ -2,7 +2,6 @@
 
 use crate::TracedConsumer;
 use crate::error;
-use crate::shared::shared;
 use crate::source::Source;
 use opentelemetry::trace::SpanContext;
 use rdkafka::consumer::{CommitMode, Consumer, ConsumerContext};
@@ -10,7 +9,7 @@ use rdkafka::error::KafkaResult;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, TopicPartitionList};
 use traced_envelope::semconv::KAFKA_OFFSET;
-use traced_envelope::{Destination, Operation, PreparedDestination};
+use traced_envelope::{Destination, Operation, PreparedDestination, shared};
 
 impl<T> TracedConsumer<T> {
     /// [`Consumer::commit_message`]. Where [`Settings::settle_spans`](traced_envelope::Settings::settle_spans) asks for it, the call is a

@@ -6,7 +6,7 @@ use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
 use opentelemetry::trace::SpanContext;
-use traced_envelope::{Destination, MessageSpan, Operation, Outcome};
+use traced_envelope::{Destination, MessageSpan, Operation, Outcome, shared};
 
 /// One message of a batch: the arguments of [`Channel::basic_publish`](lapin::Channel::basic_publish).
 #[derive(Clone, Debug)]
@@ -127,11 +127,9 @@ fn is_error(outcome: &Outcome) -> bool {
 
 /// A value that all messages share stands on the span, one that differs does not.
 fn shared_destination(messages: &[(BatchMessage<'_>, bool)]) -> Destination {
-    let of = |(message, _): &(BatchMessage<'_>, bool)| (message.exchange.clone(), message.routing_key.clone());
-    match messages.first().map(of) {
-        Some(first) if messages.iter().all(|message| of(message) == first) => {
-            crate::destination::of_producer(first.0.as_str(), first.1.as_str())
-        }
-        _ => Destination::default(),
+    let routes = messages.iter().map(|(message, _)| (message.exchange.as_str(), message.routing_key.as_str()));
+    match shared(routes) {
+        Some((exchange, routing_key)) => crate::destination::of_producer(exchange, routing_key),
+        None => Destination::default(),
     }
 }

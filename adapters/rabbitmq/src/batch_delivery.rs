@@ -8,7 +8,7 @@ use opentelemetry::propagation::Extractor;
 use std::fmt::Display;
 use std::future::Future;
 use traced_envelope::semconv::{MESSAGE_ID, RABBITMQ_DELIVERY_TAG};
-use traced_envelope::{Destination, Fact, Operation};
+use traced_envelope::{Destination, Fact, Operation, shared};
 
 impl TracedConsumer {
     /// Runs the handler with many deliveries inside one span, which links each one's creation context (each once, at most 128) and
@@ -48,13 +48,11 @@ impl TracedConsumer {
     {
         let source = &self.source;
         let deliveries: Vec<Delivery> = deliveries.into_iter().map(TracedDelivery::into_inner).collect();
-        let same = |other: &Delivery, first: &Delivery| {
-            other.exchange == first.exchange && other.routing_key == first.routing_key
-        };
-        let destination = match deliveries.first() {
-            Some(first) if deliveries.iter().all(|other| same(other, first)) => source.destination(first),
+        let route = shared(deliveries.iter().map(|delivery| (&delivery.exchange, &delivery.routing_key)));
+        let destination = match deliveries.first().filter(|_| route.is_some()) {
+            Some(first) => source.destination(first),
             // A value that all messages share stands on the span: here it is the queue.
-            _ => source.telemetry.prepare("process", Destination::new(source.queue.as_str())),
+            None => source.telemetry.prepare("process", Destination::new(source.queue.as_str())),
         };
         let span = {
             let none = FieldTable::default();

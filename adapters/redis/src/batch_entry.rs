@@ -8,7 +8,7 @@ use opentelemetry::propagation::Extractor;
 use std::fmt::Display;
 use std::future::Future;
 use traced_envelope::semconv::{ATTEMPT, DESTINATION_NAME, MESSAGE_ID};
-use traced_envelope::{Destination, Fact, MessageSpan, Operation};
+use traced_envelope::{Destination, Fact, MessageSpan, Operation, shared};
 
 impl<C> StreamConsumer<C> {
     /// Runs the handler with many entries inside one span, which links each one's creation context (each once, at most 128) and carries
@@ -81,21 +81,19 @@ impl Source {
         if !self.telemetry.is_enabled() {
             return MessageSpan::off();
         }
-        let same_group = |first: &Entry| entries.iter().all(|entry| entry.group() == first.group());
-        let same_stream = |first: &Entry| entries.iter().all(|entry| entry.stream() == first.stream());
-        let first = entries.first();
-        let destination = match first.filter(|first| same_group(first)) {
-            Some(first) if same_stream(first) => self.of_stream(first.stream(), first.group()),
-            Some(first) => self.telemetry.prepare("process", of_group(first)),
-            None => self.telemetry.prepare("process", Destination::default()),
+        let stream = shared(entries.iter().map(Entry::stream));
+        let group = shared(entries.iter().map(Entry::group));
+        let destination = match (entries.first().filter(|_| group.is_some()), stream) {
+            (Some(first), Some(stream)) => self.of_stream(stream, first.group()),
+            (Some(first), None) => self.telemetry.prepare("process", of_group(first)),
+            (None, _) => self.telemetry.prepare("process", Destination::default()),
         };
-        let differing = first.is_some_and(|first| !same_stream(first));
         let of_each: Vec<_> =
             entries.iter().map(|entry| (HeaderExtractor(entry), String::from_utf8_lossy(entry.stream()))).collect();
-        let messages = entries.iter().zip(&of_each).map(|(entry, (headers, stream))| {
+        let messages = entries.iter().zip(&of_each).map(|(entry, (headers, name))| {
             let mut own = vec![(MESSAGE_ID, Fact::Text(entry.id()))];
-            if differing {
-                own.push((DESTINATION_NAME, Fact::Text(stream)));
+            if stream.is_none() {
+                own.push((DESTINATION_NAME, Fact::Text(name)));
             }
             let again = attempt(entry).filter(|attempt| *attempt > 1);
             own.extend(again.map(|attempt| (ATTEMPT, Fact::Number(attempt.into()))));

@@ -1,5 +1,6 @@
 //! Processing many messages in one span.
 
+use crate::message::Place;
 use crate::source::{Source, channel};
 use crate::{Message, TracedConsumer, TracedMessage};
 use opentelemetry::propagation::Extractor;
@@ -70,10 +71,7 @@ impl Source {
         let envelopes: Vec<_> =
             messages.iter().map(|message| Envelope::decode(message.get_payload_bytes(), self.accepted())).collect();
         let span = self.batch_span(&messages, &envelopes);
-        let payloads: Vec<_> = envelopes
-            .into_iter()
-            .map(|envelope| envelope.payload_range().ok_or_else(|| envelope.into_payload().into_owned()))
-            .collect();
+        let payloads: Vec<_> = envelopes.into_iter().map(Place::of).collect();
         (span, messages.into_iter().zip(payloads).map(|(message, payload)| Message::new(message, payload)).collect())
     }
 

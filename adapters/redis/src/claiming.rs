@@ -28,11 +28,11 @@ pub(crate) struct Claiming {
 }
 
 impl Claiming {
-    fn new(key: &impl ToRedisArgs, group: &impl ToRedisArgs, command: impl FnOnce() -> Cmd) -> Self {
+    fn new(key: &impl ToRedisArgs, group: &impl ToRedisArgs, command: Cmd) -> Self {
         let first = |value: Vec<Vec<u8>>| value.into_iter().next().unwrap_or_default();
         let group = Some(first(group.to_redis_args()).into());
         let delivery = Delivery { group, is_pending: true, deliveries: None };
-        Self { stream: first(key.to_redis_args()).into(), delivery, command: command() }
+        Self { stream: first(key.to_redis_args()).into(), delivery, command }
     }
 
     pub(crate) fn automatically<K, G, N, T, S>(
@@ -48,7 +48,7 @@ impl Claiming {
     {
         let mut command = redis::cmd("XAUTOCLAIM");
         command.arg(&key).arg(&group).arg(consumer).arg(min_idle_time).arg(start).arg(options);
-        Self::new(&key, &group, || command)
+        Self::new(&key, &group, command)
     }
 
     pub(crate) fn these<K, G, N, T, I>(
@@ -65,7 +65,7 @@ impl Claiming {
     {
         let mut command = redis::cmd("XCLAIM");
         command.arg(&key).arg(&group).arg(consumer).arg(min_idle_time).arg(ids).arg(options);
-        Self::new(&key, &group, || command)
+        Self::new(&key, &group, command)
     }
 
     pub(crate) fn claimed(&self, reply: Value) -> RedisResult<Vec<Entry>> {

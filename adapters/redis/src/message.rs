@@ -20,17 +20,26 @@ pub struct Message {
 
 /// Where the payload is.
 #[derive(Clone)]
-enum Place {
+pub(crate) enum Place {
     /// In the message: nothing was copied.
     In(Range<usize>),
     /// It had to be decoded: Base64, or escapes, in a CloudEvent.
     Decoded(Vec<u8>),
 }
 
+impl Place {
+    pub(crate) fn of(envelope: Envelope<'_>) -> Self {
+        match envelope.payload_range() {
+            Some(range) => Self::In(range),
+            None => Self::Decoded(envelope.into_payload().into_owned()),
+        }
+    }
+}
+
 impl Message {
-    /// The message, and the payload of its envelope.
-    pub(crate) fn new(message: Msg, payload: Result<Range<usize>, Vec<u8>>) -> Self {
-        Self { message, payload: payload.map_or_else(Place::Decoded, Place::In) }
+    /// The message, and where [its envelope's payload](Place::of) is.
+    pub(crate) const fn new(message: Msg, payload: Place) -> Self {
+        Self { message, payload }
     }
 
     /// The payload as it was published. It lies in redis' message, unless it had to be decoded.

@@ -7,7 +7,7 @@ use opentelemetry::trace::SpanContext;
 use redis::{Pipeline, RedisError};
 use serde_core::Serialize;
 use std::fmt;
-use traced_envelope::{Destination, Form, MessageSpan, Operation, Outcome};
+use traced_envelope::{Destination, Form, MessageSpan, Operation, Outcome, shared};
 
 /// A pipeline in which messages have create spans; [`TracedProducer::pipeline`](crate::TracedProducer::pipeline) hands it to a closure.
 ///
@@ -189,12 +189,6 @@ pub(crate) struct Sending {
     pub(crate) pipeline: Pipeline,
     pub(crate) rewritten: Rewritten,
     pub(crate) span: MessageSpan,
-}
-
-/// The value that all have in common.
-fn shared<V: PartialEq>(mut values: impl Iterator<Item = V>) -> Option<V> {
-    let first = values.next()?;
-    values.all(|value| value == first).then_some(first)
 }
 
 impl fmt::Debug for TracedPipeline<'_> {

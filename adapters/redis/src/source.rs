@@ -1,5 +1,6 @@
 //! Where messages come from: what a process span says of them besides the message itself.
 
+use crate::message::Place;
 use crate::{Message, destination};
 use redis::Msg;
 use std::borrow::Cow;
@@ -43,7 +44,7 @@ impl Source {
         } else {
             MessageSpan::off()
         };
-        let payload = envelope.payload_range().ok_or_else(|| envelope.into_payload().into_owned());
+        let payload = Place::of(envelope);
         (span, Message::new(message, payload))
     }
 }
