@@ -1,6 +1,6 @@
 //! Taking over entries over synchronous connections.
 
-use crate::claim::Claiming;
+use crate::claiming::Claiming;
 use crate::{StreamConsumer, TracedAutoClaim, TracedEntry};
 use redis::streams::{StreamAutoClaimOptions, StreamClaimOptions};
 use redis::{ConnectionLike, RedisResult, ToRedisArgs, ToSingleRedisArg};

@@ -133,8 +133,10 @@ mod batch_message;
 #[doc(hidden)]
 pub mod bench;
 mod body;
+#[cfg(feature = "tokio")]
 mod claim;
 mod claim_blocking;
+mod claiming;
 mod consumer;
 mod destination;
 mod entries;
@@ -172,7 +174,7 @@ mod traced_entry;
 mod xadd;
 mod xadd_blocking;
 
-pub use claim::TracedAutoClaim;
+pub use claiming::TracedAutoClaim;
 pub use consumer::TracedConsumer;
 pub use entry::Entry;
 pub use headers::{Fields, HeaderExtractor, HeaderInjector};
