@@ -6,7 +6,7 @@ mod storage;
 
 use crate::unique::unique;
 use crate::{Ability, Arrived, Settle, Spans, Transport};
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use apalis_core::backend::ext::BackendExt as _;
 use apalis_core::backend::ext::poll_strategy::{IntervalStrategy, PollWith};
 use apalis_core::backend::{Backend as _, BackendConfig as _, TaskSink as _};
@@ -21,7 +21,6 @@ use futures_util::StreamExt as _;
 use one_task::OneTask;
 use std::fmt::{self, Display};
 use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use storage::Layer;
@@ -188,7 +187,7 @@ impl<S: Storage> Transport for ApalisTransport<S> {
             std::task::ready!(queue.poll_ready(cx, worker))?;
             queue
                 .poll_next_args(cx, worker)
-                .map(|next| next.context("the storage has ended")?.map_err(anyhow::Error::from))
+                .map(|next| next.context("the storage has ended")?.map_err(|error| anyhow!("{error}")))
         });
         Ok(Delivery { task: task.await?, layer: layer.clone() })
     }
@@ -222,7 +221,8 @@ impl<S: Storage> Transport for ApalisTransport<S> {
                 }
             },
         );
-        let mut events = pin!(worker.stream());
+        // A stream of any type: the compiler cannot tell that this one's own may go to another thread.
+        let mut events = worker.stream().boxed();
         while let Some(event) = events.next().await {
             if matches!(event, Ok(Event::Success(_) | Event::Error(_)) | Err(_)) {
                 break;
