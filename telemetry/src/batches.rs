@@ -27,7 +27,7 @@ impl Batches {
         if given.is_some_and(|batch| batch > queue) {
             variables.warn(format!("{batch_variable} takes at most the queue's size, {queue}: {queue} is used"));
         }
-        let delay = variables.milliseconds(&format!("{prefix}_SCHEDULE_DELAY")).unwrap_or(delay);
+        let delay = variables.pause(&format!("{prefix}_SCHEDULE_DELAY")).unwrap_or(delay);
         // The SDK exports when its exporter is done; how long that takes is `OTEL_EXPORTER_OTLP_TIMEOUT`.
         variables.milliseconds(&format!("{prefix}_EXPORT_TIMEOUT"));
         Self { queue, batch: given.unwrap_or(512).min(queue), delay }
@@ -37,7 +37,7 @@ impl Batches {
 /// How often metrics are exported; a minute by default.
 pub(crate) fn metric_interval(variables: &mut Variables<'_>) -> Duration {
     let minute = Duration::from_secs(60);
-    variables.milliseconds("OTEL_METRIC_EXPORT_INTERVAL").filter(|interval| !interval.is_zero()).unwrap_or(minute)
+    variables.pause("OTEL_METRIC_EXPORT_INTERVAL").unwrap_or(minute)
 }
 
 #[cfg(test)]
@@ -50,6 +50,20 @@ mod tests {
         let expected = Batches { queue: 2048, batch: 512, delay: Duration::from_secs(5) };
         assert_eq!(Batches::of_spans(&mut variables, Duration::from_secs(5)), expected);
         assert_eq!(metric_interval(&mut variables), Duration::from_secs(60));
+    }
+
+    #[test]
+    fn no_loop_without_a_pause_and_no_queue_without_an_end() {
+        let given = [
+            ("OTEL_BSP_SCHEDULE_DELAY", "0"),
+            ("OTEL_BSP_MAX_QUEUE_SIZE", "18446744073709551615"),
+            ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ];
+        let mut variables = Variables::given(&given);
+        let expected = Batches { queue: 2048, batch: 512, delay: Duration::from_secs(5) };
+        assert_eq!(Batches::of_spans(&mut variables, Duration::from_secs(5)), expected);
+        assert_eq!(metric_interval(&mut variables), Duration::from_secs(60));
+        assert_eq!(variables.into_warnings().len(), 3);
     }
 
     #[test]

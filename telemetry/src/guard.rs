@@ -104,7 +104,8 @@ impl Drop for Guard {
 
 /// Each on a thread of its own, so that one that hangs keeps neither the others nor the caller. It is left behind then.
 fn together(jobs: Vec<(&'static str, Job)>, limit: Duration) -> Result<(), Error> {
-    let deadline = Instant::now() + limit;
+    // `Duration::MAX` is no instant: a limit that is longer than anybody waits.
+    let deadline = Instant::now().checked_add(limit);
     let (sender, receiver) = mpsc::channel();
     let mut waiting: Vec<&'static str> = Vec::with_capacity(jobs.len());
     let mut problems = Vec::new();
@@ -121,7 +122,8 @@ fn together(jobs: Vec<(&'static str, Job)>, limit: Duration) -> Result<(), Error
     }
     drop(sender);
     while !waiting.is_empty() {
-        match receiver.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        let left = deadline.map_or(limit, |deadline| deadline.saturating_duration_since(Instant::now()));
+        match receiver.recv_timeout(left) {
             Ok((signal, result)) => {
                 waiting.retain(|other| *other != signal);
                 match result {

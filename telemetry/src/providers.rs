@@ -140,7 +140,7 @@ fn tracers(variables: &mut Variables<'_>, resource: &Resource, to: &mut Pipeline
     }
     for limit in ["ATTRIBUTE", "EVENT", "LINK"] {
         // The SDK reads them, and says nothing about what it does not understand.
-        variables.number(&format!("OTEL_SPAN_{limit}_COUNT_LIMIT"), 0);
+        variables.number(&format!("OTEL_SPAN_{limit}_COUNT_LIMIT"));
     }
     let provider = SdkTracerProvider::builder().with_resource(resource.clone()).with_sampler(sampler(variables));
     Ok(provider.with_span_processor(processor).build())

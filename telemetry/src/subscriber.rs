@@ -9,11 +9,11 @@ use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::trace::SdkTracerProvider;
 use std::io::IsTerminal as _;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{FilterExt as _, FilterFn, Targets};
 use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 
-/// What makes telemetry travel. Their spans and events would make more telemetry, without end.
-const CARRIERS: [&str; 7] = ["h2", "hyper", "hyper_util", "opentelemetry", "reqwest", "tonic", "tower"];
+/// The crates by which telemetry travels. Their spans and events would make more telemetry, without end.
+const CARRIERS: [&str; 6] = ["h2", "hyper", "hyper_util", "reqwest", "tonic", "tower"];
 
 /// As the variables want them.
 pub(crate) struct Wanted {
@@ -62,10 +62,10 @@ impl Wanted {
         };
         let spans = tracers.map(|tracers| {
             let layer = tracing_opentelemetry::layer().with_tracer(tracers.tracer(service.to_owned()));
-            layer.with_filter(without_carriers(Targets::new().with_default(self.spans)))
+            layer.with_filter(self.spans.and(without_carriers()))
         });
-        let records =
-            loggers.map(|loggers| OpenTelemetryTracingBridge::new(loggers).with_filter(without_carriers(self.log)));
+        let records = loggers
+            .map(|loggers| OpenTelemetryTracingBridge::new(loggers).with_filter(self.log.and(without_carriers())));
         // Spans first: they are current before a line is written.
         let subscriber = tracing_subscriber::registry().with(spans).with(records).with(lines);
         tracing::subscriber::set_global_default(subscriber).map_err(|_| Error::subscriber())
@@ -77,8 +77,14 @@ fn by_default() -> Targets {
     Targets::new().with_default(LevelFilter::INFO).with_target("opentelemetry", LevelFilter::WARN)
 }
 
-fn without_carriers(targets: Targets) -> Targets {
-    targets.with_targets(CARRIERS.map(|target| (target, LevelFilter::OFF)))
+fn without_carriers() -> FilterFn {
+    FilterFn::new(|metadata| !is_of_carrier(metadata.target()))
+}
+
+/// Whole names of crates: `tower_http`, with the spans of axum's requests, is not `tower`. OpenTelemetry's own are many.
+fn is_of_carrier(target: &str) -> bool {
+    let krate = target.split_once("::").map_or(target, |(krate, _)| krate);
+    CARRIERS.contains(&krate) || krate.starts_with("opentelemetry")
 }
 
 #[cfg(test)]
@@ -108,10 +114,11 @@ mod tests {
 
     #[test]
     fn what_carries_telemetry_makes_none() {
-        let targets = without_carriers("trace".parse().unwrap());
-        assert!(targets.would_enable("shop", &Level::TRACE));
-        for carrier in ["hyper_util::client", "opentelemetry_sdk", "opentelemetry-otlp", "h2::proto"] {
-            assert!(!targets.would_enable(carrier, &Level::ERROR), "{carrier}");
+        for carrier in ["hyper_util::client", "opentelemetry_sdk", "opentelemetry-otlp", "h2::proto", "tower"] {
+            assert!(is_of_carrier(carrier), "{carrier}");
+        }
+        for other in ["shop", "tower_http::trace::make_span", "reqwest_tracing", "h2o::shop", "shop::tower"] {
+            assert!(!is_of_carrier(other), "{other}");
         }
     }
 }

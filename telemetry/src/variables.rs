@@ -2,9 +2,13 @@
 //! ignored.
 
 use std::env::VarError;
+use std::time::Duration;
 
 /// Longer values are cut in a warning.
 const SHOWN: usize = 60;
+
+/// The largest queue.
+const MOST_PLACES: usize = 1 << 20;
 
 type Read<'a> = dyn Fn(&str) -> Result<String, VarError> + 'a;
 
@@ -21,7 +25,10 @@ impl Variables<'static> {
 
 impl Variables<'_> {
     pub(crate) fn warn(&mut self, warning: String) {
-        self.warnings.push(warning);
+        // What all signals share is read for each of them.
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
     }
 
     pub(crate) fn into_warnings(self) -> Vec<String> {
@@ -63,18 +70,24 @@ impl Variables<'_> {
         self.parsed(name, "`true` or `false`", parse).unwrap_or(false)
     }
 
-    pub(crate) fn number(&mut self, name: &str, least: u64) -> Option<u64> {
-        let takes = format!("a whole number from {least} on");
-        self.parsed(name, &takes, |value| value.parse().ok().filter(|number| *number >= least))
+    pub(crate) fn number(&mut self, name: &str) -> Option<u64> {
+        self.parsed(name, "a whole number", |value| value.parse().ok())
     }
 
+    /// Of a queue, whose places are made at once: up to 2^20.
     pub(crate) fn size(&mut self, name: &str) -> Option<usize> {
-        self.number(name, 1).map(|number| usize::try_from(number).unwrap_or(usize::MAX))
+        let parse = |value: &str| value.parse().ok().filter(|size| (1..=MOST_PLACES).contains(size));
+        self.parsed(name, "a whole number from 1 to 1048576", parse)
     }
 
-    pub(crate) fn milliseconds(&mut self, name: &str) -> Option<std::time::Duration> {
-        let parse = |value: &str| value.parse().ok().map(std::time::Duration::from_millis);
-        self.parsed(name, "milliseconds, a whole number", parse)
+    pub(crate) fn milliseconds(&mut self, name: &str) -> Option<Duration> {
+        self.parsed(name, "milliseconds, a whole number", |value| value.parse().ok().map(Duration::from_millis))
+    }
+
+    /// Between two exports: a loop without a pause takes a whole processor.
+    pub(crate) fn pause(&mut self, name: &str) -> Option<Duration> {
+        let parse = |value: &str| value.parse().ok().filter(|some| *some > 0).map(Duration::from_millis);
+        self.parsed(name, "milliseconds, a whole number from 1", parse)
     }
 }
 
@@ -115,8 +128,8 @@ mod tests {
         );
         assert_eq!(variables.milliseconds("SIZE"), None);
         let expected = [
-            "SIZE takes a whole number from 1 on, not `many`: ignored",
-            "ZERO takes a whole number from 1 on, not `0`: ignored",
+            "SIZE takes a whole number from 1 to 1048576, not `many`: ignored",
+            "ZERO takes a whole number from 1 to 1048576, not `0`: ignored",
             "OFF takes `true` or `false`, not `yes`: ignored",
             "SIZE takes milliseconds, a whole number, not `many`: ignored",
         ];

@@ -25,11 +25,11 @@ const STORAGES: [Storage; 8] = [
 pub(crate) const APALIS: &str = "apalis";
 
 /// `messaging.system` of a backend, and whether it keeps a job's id. The outermost type that is known counts: apalis' decorators have
-/// the storage as their first parameter, and a job's own type comes after it.
+/// the storage as their first parameter, and a job's own type comes after it. One that is unknown may number its jobs by itself.
 pub(crate) fn storage_of<B>() -> (&'static str, bool) {
     let name = std::any::type_name::<B>();
     let known = STORAGES.iter().filter_map(|storage| Some((name.find(storage.path)?, storage)));
-    known.min_by_key(|(at, _)| *at).map_or((APALIS, true), |(_, storage)| (storage.system, storage.keeps_ids))
+    known.min_by_key(|(at, _)| *at).map_or((APALIS, false), |(_, storage)| (storage.system, storage.keeps_ids))
 }
 
 /// A queue as telemetry knows it. `job` is the type of its jobs: apalis' storages name a queue by that where nobody else does, and
@@ -82,7 +82,7 @@ mod tests {
             ("sqlite", true)
         );
         assert_eq!(storage_of::<apalis_file_storage::JsonStorage<u32>>(), ("file", true));
-        assert_eq!(storage_of::<String>(), (APALIS, true));
+        assert_eq!(storage_of::<String>(), (APALIS, false));
         let decorated = MemoryStorage::<u32>::new().wake_on_push();
         fn of<B>(_: &B) -> &'static str {
             storage_of::<B>().0

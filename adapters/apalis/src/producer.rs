@@ -121,7 +121,8 @@ impl<B> TracedProducer<B> {
     }
 
     /// Whether a job that has no id yet gets one of the backend's kind before it is stored, so that its first span has
-    /// `messaging.message.id` too. Default: yes, but for AMQP, which keeps none; without it the storage makes the id, unseen.
+    /// `messaging.message.id` too. Default: yes for apalis' own storages, but for AMQP, which keeps none; no for others, which may number their
+    /// jobs by themselves. Without it the storage makes the id, unseen.
     ///
     /// ```
     /// use traced_apalis::TracedProducer;

@@ -22,7 +22,7 @@ where
         let this = self.get_mut();
         match ready!(Pin::new(&mut this.backend).poll_ready(cx)) {
             Ok(()) => Poll::Ready(Ok(())),
-            // A sink that has failed stores nothing any more, what it was given before included.
+            // A sink that has failed stores nothing any more, what it was given before included. apalis-amqp goes on with the rest: a limit.
             failed => Poll::Ready(this.in_flight.answered(failed)),
         }
     }

@@ -13,7 +13,7 @@ impl<C> TracedProducer<C> {
     /// [`Settings::create_spans`](traced_envelope::Settings::create_spans) switches the create spans off; the messages then carry
     /// the send span's context. A pipeline without messages makes no span.
     ///
-    /// The send span has an error if the pipeline fails, if a message of it does, or if `EXEC` is refused because a watched key has
+    /// The send span has an error if the pipeline cannot be sent, if a message of it fails, or if `EXEC` is refused because a watched key has
     /// changed (`transaction_aborted`), which redis reports as [`Nil`](redis::Value::Nil).
     ///
     /// ```no_run

@@ -3,8 +3,8 @@
 //! Make a [`TracedProducer`] of the connection that publishes and a [`TracedConsumer`] of the subscription, and the handler's spans
 //! become children of the publisher's, also across processes and languages. Arguments and errors are redis', unchanged.
 //!
-//! [Streams](#streams) have a page of their own below. Messages of pub/sub have no headers, so the context rides in an envelope around the payload. Which one is said where the producer is
-//! made, since subscribers have to read it: [upgrade them first](#how-to-introduce-it).
+//! Messages of pub/sub have no headers, so the context rides in an envelope around the payload. Which one is said where the producer is
+//! made, since subscribers have to read it: [upgrade them first](#how-to-introduce-it). [Streams](#streams) need none.
 //!
 //! ```no_run
 //! use redis::aio::{MultiplexedConnection, PubSub};
@@ -73,7 +73,7 @@
 //! | [`StreamConsumer::process_batch`] | the same, with a link to each entry | with the handler | as `process` |
 //! | [`TracedProducer::republish`], [`retry`](TracedProducer::retry) | `xadd {stream}`, CLIENT, linked to the entry's first producer | before the copy is added | with the copy's id |
 //! | [`StreamConsumer::xread_options`], [`xautoclaim_options`](StreamConsumer::xautoclaim_options), [`xclaim`](StreamConsumer::xclaim) | `xreadgroup ..`, `xread ..`, `xautoclaim ..`, `xclaim ..`, CLIENT; opt-in | when the wait began | when it brought an entry |
-//! | [`StreamConsumer::xack`], and whatever acknowledges above | `xack {stream}`, CLIENT; opt-in | before the call | when it returned |
+//! | [`StreamConsumer::xack`], [`OpenEntry::ack`], `process_and_settle` | `xack {stream}`, CLIENT; opt-in | before the call | when it returned |
 //!
 //! A read that waits longer than redis waits for an answer does not break: it is sent in [pieces](StreamConsumer::longest_block).
 //!
@@ -120,6 +120,8 @@
 //! - redis hides the server's address: [`Settings::server`] adds it.
 //! - A publish whose future is dropped ends as `cancelled`, although Redis may have got the message: redis does not tell.
 //! - The time that an entry waited is counted from its id, by the server's clock; an id that the application made up counts as none.
+//! - A waiting read from `$` asks for the stream's end first, by `XREVRANGE`: a user that may not needs `longest_block(Duration::MAX)`.
+//! - The acknowledgement inside of `retry` and `republish` makes no span of its own.
 //! - `XACKDEL`, `XNACK` and `XRANGE` make no spans: send them over the connection, and [wrap](StreamConsumer::wrap) what they bring.
 //! - Commands that are sent past this crate, from scripts too, carry no context.
 #![forbid(unsafe_code)]

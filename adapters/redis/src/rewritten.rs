@@ -57,6 +57,8 @@ impl Rewritten {
                     Outcome::error("transaction_aborted", "a watched key was changed: nothing was sent")
                 }
                 Some(Value::Array(answers)) => self.of(answers),
+                // `EXEC` itself was refused, as by a node that has handed its slot over since.
+                Some(Value::ServerError(error)) => error::of_error(&error.clone().into()),
                 _ => Outcome::Ok,
             },
             Ok(answers) => self.of(answers),

@@ -33,6 +33,8 @@ const WAITING_SPANS: usize = 64;
 
 /// As an application sets it up: batches, sent over OTLP.
 pub(crate) fn provider(service: &'static str, endpoint: &str) -> Result<SdkTracerProvider> {
+    // As an application does whose HTTP client brings none: with all of the workspace's features on, reqwest's leaves it open.
+    rustls::crypto::ring::default_provider().install_default().ok();
     let exporter = SpanExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpJson)
