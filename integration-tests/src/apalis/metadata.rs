@@ -32,7 +32,6 @@ pub(super) fn foreign(headers: &[(&str, &str)]) -> Vec<(&'static str, MetadataSt
 pub(super) fn malformed() -> Vec<(&'static str, MetadataStore)> {
     let cases = [
         ("no context at all", "traceparent", "orders"),
-        ("an empty context", "traceparent", ""),
         ("a context of zeros", "traceparent", "00-00000000000000000000000000000000-0000000000000000-01"),
         ("a context cut off", "traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba9"),
         ("apalis' own of nobody", BUILTIN, "-;-;-;-"),
