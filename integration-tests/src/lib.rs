@@ -12,6 +12,7 @@
     reason = "a case that fails panics: that is what cases are for, though they are no `#[test]`s themselves"
 )]
 
+mod apalis;
 mod bench;
 pub mod cases;
 mod kafka;
@@ -23,6 +24,7 @@ mod register;
 mod transport;
 mod unique;
 
+pub use apalis::{ApalisTransport, Postgres, Redis, Sqlite, Storage};
 pub use bench::{Bench, Seen, soon};
 pub use kafka::{KafkaTransport, KeyAndHeaders, create_topic};
 pub use process::in_a_process_of_its_own;

@@ -22,6 +22,8 @@ pub enum Ability {
     Republish,
     /// Keeping messages while the broker restarts.
     Restart,
+    /// Handing on a handler's error in its own type, which names it on the span.
+    TypedErrors,
 }
 
 /// What becomes of a message after its handler, whatever the handler returned. One whose handler panicked or was dropped is not settled.

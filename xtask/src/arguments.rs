@@ -7,7 +7,7 @@ Usage: cargo xtask <demo|test> [OPTIONS] [-- ARGUMENTS]
 
 Commands:
   demo  Orders travel through a real RabbitMQ and Redis; the terminal shows their traces
-  test  All tests of the workspace, against a real RabbitMQ, Kafka and Redis";
+  test  All tests of the workspace, against a real RabbitMQ, Kafka, Redis and PostgreSQL";
 
 const OPTIONS: &str = "\
 Options:
@@ -17,15 +17,15 @@ Options:
   -h, --help            This text; after a command, more about it";
 
 const BROKERS: &str = "\
-Each broker is the first of these that there is: the one that TRACED_RABBITMQ_URL, TRACED_KAFKA_URL, TRACED_REDIS_URL or
-TRACED_REDIS_CLUSTER_URL names (URLs, and Kafka's bootstrap servers as host:port[,host:port]); a container, where a Docker engine
-answers; a process of this machine. On Debian and Ubuntu root gets what is missing for that by apt-get: rabbitmq-server,
-redis-server, Java and Maven. It lists the packages first and asks on a terminal, and no service is started. Maven then fetches
+Each broker is the first of these that there is: the one that TRACED_RABBITMQ_URL, TRACED_KAFKA_URL, TRACED_REDIS_URL,
+TRACED_REDIS_CLUSTER_URL or TRACED_POSTGRES_URL names (URLs, and Kafka's bootstrap servers as host:port[,host:port]); a container,
+where a Docker engine answers; a process of this machine. On Debian and Ubuntu root gets what is missing for that by apt-get:
+rabbitmq-server, redis-server, postgresql, Java and Maven. It lists the packages first and asks on a terminal, and no service is started. Maven then fetches
 Kafka's jars, once, into ~/.cache/traced.
 
-TRACED_BROKERS=address|docker|local leaves one way only, for all brokers. TRACED_RABBITMQ_IMAGE, TRACED_KAFKA_IMAGE and
-TRACED_REDIS_IMAGE name other images, TRACED_RABBITMQ_SERVER and TRACED_REDIS_SERVER the server's program, TRACED_KAFKA_HOME the
-directory of a Kafka 4, which needs no Maven.";
+TRACED_BROKERS=address|docker|local leaves one way only, for all brokers. TRACED_RABBITMQ_IMAGE, TRACED_KAFKA_IMAGE,
+TRACED_REDIS_IMAGE and TRACED_POSTGRES_IMAGE name other images, TRACED_RABBITMQ_SERVER, TRACED_REDIS_SERVER and
+TRACED_POSTGRES_SERVER the server's program, TRACED_KAFKA_HOME the directory of a Kafka 4, which needs no Maven.";
 
 const DEMO: &str = "\
 Usage: cargo xtask demo [OPTIONS] [-- ARGUMENTS OF THE DEMO]

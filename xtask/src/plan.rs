@@ -140,7 +140,7 @@ mod tests {
     use super::*;
     use test_brokers::{Environment, KAFKA, KINDS, Missing, RABBITMQ, REDIS};
 
-    const SERVERS: [&str; 4] = ["rabbitmq-server", "default-jre-headless", "maven", "redis-server"];
+    const SERVERS: [&str; 5] = ["rabbitmq-server", "default-jre-headless", "maven", "redis-server", "postgresql"];
 
     /// Nothing for any kind: what a kind looks for is looked for where there is nothing.
     fn nothing(kind: &'static Kind) -> BrokerFacts {
@@ -271,12 +271,12 @@ mod tests {
             (
                 None,
                 &user,
-                "sudo apt-get install --no-install-recommends rabbitmq-server default-jre-headless maven redis-server`",
+                "install --no-install-recommends rabbitmq-server default-jre-headless maven redis-server postgresql`",
             ),
             (
                 None,
                 &elsewhere,
-                "start Docker, or install rabbitmq-server default-jre-headless maven redis-server, or set",
+                "start Docker, or install rabbitmq-server default-jre-headless maven redis-server postgresql, or set",
             ),
             (None, &elsewhere, "or set TRACED_KAFKA_URL to the address of a Kafka"),
             (None, &malformed, "RabbitMQ: TRACED_RABBITMQ_URL is malformed"),

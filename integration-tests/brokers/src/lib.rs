@@ -28,6 +28,7 @@ mod http;
 mod kafka;
 mod kind;
 mod place;
+mod postgres;
 mod program;
 mod rabbitmq;
 mod redis;
@@ -62,6 +63,9 @@ pub use kafka::KAFKA;
 #[cfg(feature = "servers")]
 pub use kafka::Kafka;
 pub use kind::{Kind, Missing, Prepare, Program, Say, Spared};
+pub use postgres::POSTGRES;
+#[cfg(feature = "servers")]
+pub use postgres::Postgres;
 pub use program::find_program;
 pub use rabbitmq::RABBITMQ;
 #[cfg(feature = "servers")]
@@ -71,4 +75,4 @@ pub use redis::{REDIS, REDIS_CLUSTER};
 pub use redis::{Redis, RedisCluster};
 
 /// Every kind of broker that there is here: what the tests need.
-pub const KINDS: [&Kind; 4] = [&RABBITMQ, &KAFKA, &REDIS, &REDIS_CLUSTER];
+pub const KINDS: [&Kind; 5] = [&RABBITMQ, &KAFKA, &REDIS, &REDIS_CLUSTER, &POSTGRES];

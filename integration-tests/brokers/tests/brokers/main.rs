@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout, reason = "a test says which broker it had")]
 
 mod kafka;
+mod postgres;
 mod rabbitmq;
 mod redis;
 
