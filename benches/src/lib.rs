@@ -10,11 +10,13 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
+mod apalis;
 pub mod budget;
 pub mod callgrind;
 mod contexts;
 mod kafka;
 mod rabbitmq;
+mod redis;
 pub mod scene;
 pub mod sdk;
 pub mod suite;

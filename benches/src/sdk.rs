@@ -50,6 +50,12 @@ pub(crate) fn given() -> Settings {
     settings().tracer_provider(provider(Sampler::AlwaysOn))
 }
 
+/// A provider of its own, whose spans are recorded, for what does not use the process-wide one.
+#[must_use]
+pub fn sampled_provider() -> SdkTracerProvider {
+    provider(Sampler::AlwaysOn)
+}
+
 fn provider(sampler: Sampler) -> SdkTracerProvider {
     SdkTracerProvider::builder().with_sampler(sampler).with_span_processor(Dropping).build()
 }

@@ -3,7 +3,7 @@
 use crate::scene::Scene;
 use crate::table::{Row, draw};
 use crate::times::Time;
-use crate::{callgrind, kafka, rabbitmq, times, wire};
+use crate::{apalis, callgrind, kafka, rabbitmq, redis, times, wire};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ impl Suite {
     #[must_use]
     pub fn overhead() -> Self {
         let scenes = rabbitmq::SCENES.into_iter().chain(kafka::SCENES);
+        let scenes = scenes.chain(redis::SCENES).chain(apalis::SCENES);
         let scenes = scenes.map(|scene| Box::new(scene) as Box<dyn Fn() -> Scene>).collect();
         Self { name: "overhead", scenes, against: &[crate::scene::BY_HAND], counted: 100 }
     }

@@ -3,6 +3,7 @@
 use crate::builtin;
 use apalis_core::task::metadata::{Metadata, MetadataStore};
 use opentelemetry::propagation::{Extractor, Injector};
+use std::cell::Cell;
 use std::fmt;
 
 /// Writes into a task's metadata: an entry of the same name is replaced, an empty value removes it.
@@ -95,7 +96,7 @@ impl Extractor for TaskHeaders<'_> {
     }
 }
 
-/// What is to be written into a task's metadata, which apalis lends out mutably to a [`Metadata`] only.
+/// What is to be written into a task's metadata.
 #[derive(Debug, Default)]
 pub(crate) struct Written(Vec<(String, String)>);
 
@@ -116,7 +117,16 @@ impl Injector for Written {
     }
 }
 
-impl Metadata for Written {
+impl Written {
+    pub(crate) fn into_metadata(self) -> WrittenMetadata {
+        WrittenMetadata(Cell::new(self.0))
+    }
+}
+
+/// apalis lends a task's metadata out mutably to a [`Metadata`] only, which it borrows: what is moved out of it is copied otherwise.
+pub(crate) struct WrittenMetadata(Cell<Vec<(String, String)>>);
+
+impl Metadata for WrittenMetadata {
     type Error = fmt::Error;
 
     /// It is only written.
@@ -126,7 +136,7 @@ impl Metadata for Written {
 
     fn inject(&self, metadata: &mut MetadataStore) -> Result<(), Self::Error> {
         let mut headers = HeaderInjector(metadata);
-        self.0.iter().for_each(|(name, value)| headers.set(name, value.clone()));
+        self.0.take().into_iter().for_each(|(name, value)| headers.set(&name, value));
         Ok(())
     }
 }
@@ -162,7 +172,7 @@ mod tests {
         written.set("traceparent", String::new());
         written.set("traceparent", OURS.to_owned());
         written.set("baggage", String::new());
-        assert_eq!(written.inject(&mut metadata), Ok(()));
+        assert_eq!(written.into_metadata().inject(&mut metadata), Ok(()));
         assert_eq!(metadata, MetadataStore::from_iter([("traceparent", OURS), ("x", "")]));
     }
 

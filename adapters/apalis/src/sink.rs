@@ -70,7 +70,7 @@ impl<B> TracedProducer<B> {
                 builtin::write(&mut written);
             }
             // Infallible: it replaces.
-            task.inject_metadata(&written).ok();
+            task.inject_metadata(&written.into_metadata()).ok();
         }
         (span, task)
     }

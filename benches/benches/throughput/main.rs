@@ -4,8 +4,10 @@
 //! client with a header as long as ours. `-- kafka` and `-- rabbitmq` run one broker alone.
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
 
+mod apalis;
 mod kafka;
 mod rabbitmq;
+mod redis;
 mod rounds;
 
 use benches::sdk::Sdk;
@@ -20,6 +22,12 @@ async fn main() -> anyhow::Result<()> {
     }
     if wanted("kafka") {
         kafka::compare().await?;
+    }
+    if wanted("redis") {
+        redis::compare().await?;
+    }
+    if wanted("apalis") {
+        apalis::compare().await?;
     }
     Ok(())
 }

@@ -50,7 +50,16 @@ fn processor_time() -> f64 {
 
 /// Runs the three ways in rounds, and prints each round and what they have in common.
 pub(crate) async fn compare(title: &str, run: impl AsyncFn(Way) -> Result<Measured>) -> Result<()> {
-    println!("\n{title}\n   bare/s  traced/s  traced/bare  traced/with header");
+    compare_beside("with header", title, run).await
+}
+
+/// The same where the way between bare and traced is another one.
+pub(crate) async fn compare_beside(
+    beside: &str,
+    title: &str,
+    run: impl AsyncFn(Way) -> Result<Measured>,
+) -> Result<()> {
+    println!("\n{title}\n   bare/s  traced/s  traced/bare  traced/{beside}");
     let begin = Instant::now();
     let (mut to_bare, mut to_header) = (Vec::new(), Vec::new());
     let mut processor = [const { Vec::new() }; 3];
@@ -78,8 +87,8 @@ pub(crate) async fn compare(title: &str, run: impl AsyncFn(Way) -> Result<Measur
     let rounds = to_bare.len();
     let (to_bare, to_header) = (summary(&mut to_bare), summary(&mut to_header));
     println!("  median of {rounds} rounds, traced/bare: {:.3} ± {:.3}", to_bare.median, to_bare.spread);
-    println!("  median of {rounds} rounds, traced/with header: {:.3} ± {:.3}", to_header.median, to_header.spread);
+    println!("  median of {rounds} rounds, traced/{beside}: {:.3} ± {:.3}", to_header.median, to_header.spread);
     let [bare, header, traced] = processor.each_mut().map(|times| summary(times).median);
-    println!("  microseconds of the client for a message: bare {bare:.1}, with header {header:.1}, traced {traced:.1}");
+    println!("  microseconds of the client for a message: bare {bare:.1}, {beside} {header:.1}, traced {traced:.1}");
     Ok(())
 }
