@@ -80,10 +80,10 @@ fn push_sampled() -> Scene {
             taken(&mut theirs);
         })
         .case("traced", traced_push(&settings()))
-        .must(Limits::allocations(25))
+        .must(Limits::allocations(15))
         .case("traced, provider given", traced_push(&given()))
         .case("traced, with metrics", traced_push(&settings().metrics(true)))
-        .must(Limits::allocations(25))
+        .must(Limits::allocations(15))
         .case("traced, switched off", traced_push(&settings().enabled(false)))
         .must(Limits::allocations(0))
 }
@@ -92,7 +92,7 @@ fn push_without_sdk() -> Scene {
     Sdk::Absent.install();
     Scene::new("apalis: push into memory, no SDK", None, bare_push())
         .case("traced", traced_push(&settings()))
-        .must(Limits::allocations(10))
+        .must(Limits::allocations(3))
 }
 
 /// The handler of all cases.
@@ -154,10 +154,10 @@ fn run_sampled() -> Scene {
             theirs();
         })
         .case("traced", traced(&settings(), &task))
-        .must(Limits::allocations(20))
+        .must(Limits::allocations(10))
         .case("traced, provider given", traced(&given(), &task))
         .case("traced, with metrics", traced(&settings().metrics(true), &task))
-        .must(Limits::allocations(20))
+        .must(Limits::allocations(10))
         .case("traced, switched off", traced(&settings().enabled(false), &task))
         .must(Limits::allocations(1))
 }
@@ -166,5 +166,5 @@ fn run_without_sdk() -> Scene {
     let task = TaskBuilder::new(EMAIL).build();
     running("apalis: run a job, no SDK, nothing to carry", Sdk::Absent, &task)
         .case("traced", traced(&settings(), &task))
-        .must(Limits::allocations(10))
+        .must(Limits::allocations(3))
 }

@@ -1,25 +1,20 @@
 //! An entry on its way into its stream.
 
+use crate::headers::AddedFields;
 use crate::publisher::Publisher;
-use crate::{HeaderExtractor, HeaderInjector, error};
+use crate::{HeaderExtractor, error};
+use opentelemetry::propagation::Injector;
 use redis::{Arg, Cmd, RedisResult, RedisWrite as _, ToRedisArgs, cmd};
 use traced_envelope::semconv::MESSAGE_ID;
 use traced_envelope::{Existing, MessageHeaders, MessageSpan, Operation, PreparedDestination};
 
-/// The parts of an `XADD`.
+/// An `XADD`. The fields are looked at where they are, among the command's arguments: a list of them would be copied once more.
 pub(crate) struct Addition {
-    stream: Vec<u8>,
-    /// Everything before the fields.
-    head: Cmd,
-    fields: Fields,
+    command: Cmd,
+    /// Which of the arguments is the first of the fields.
+    first_field: usize,
     /// Whether Redis tells entries apart by what is in them.
     by_content: bool,
-}
-
-enum Fields {
-    Pairs(Vec<(Vec<u8>, Vec<u8>)>),
-    /// None, or a name without a value: the server refuses it, and must be given the same.
-    Refused(Vec<Vec<u8>>),
 }
 
 impl Addition {
@@ -33,43 +28,42 @@ impl Addition {
         id: impl ToRedisArgs,
         items: impl ToRedisArgs,
     ) -> Self {
-        let (key, options) = (key.to_redis_args(), options.to_redis_args());
+        let mut command = cmd("XADD");
+        command.arg(key).arg(options);
         // Before it stand only words without arguments: `NOMKSTREAM`, and which references are deleted.
-        let by_content = options.iter().take(3).any(|option| option == b"IDMPAUTO");
-        let mut head = cmd("XADD");
-        head.arg(&key).arg(options).arg(id);
-        let stream = key.into_iter().next().unwrap_or_default();
-        Self { stream, head, fields: Fields::new(items.to_redis_args()), by_content }
+        let by_content = arguments(&command).skip(2).take(3).any(|option| option == b"IDMPAUTO");
+        command.arg(id);
+        let first_field = command.args_iter().len();
+        command.reserve_space_for_args(CONTEXT);
+        command.arg(items);
+        Self { command, first_field, by_content }
     }
 
     pub(crate) fn stream(&self) -> &[u8] {
-        &self.stream
+        arguments(&self.command).nth(1).unwrap_or_default()
     }
 
     /// Whether a context can be written.
     pub(crate) fn takes_context(&self) -> bool {
-        matches!(self.fields, Fields::Pairs(_)) && !self.by_content
+        has_pairs(&self.command, self.first_field) && !self.by_content
     }
 
     /// Which argument of the command is the first of the fields.
-    pub(crate) fn first_field(&self) -> usize {
-        self.head.args_iter().len()
+    pub(crate) const fn first_field(&self) -> usize {
+        self.first_field
     }
 
     /// What was found among the fields.
     pub(crate) fn existing(&self, publisher: &Publisher) -> Existing {
-        match &self.fields {
-            Fields::Pairs(fields) => publisher.telemetry.existing(&HeaderExtractor(fields.as_slice())),
-            Fields::Refused(_) => Existing::default(),
+        if !has_pairs(&self.command, self.first_field) {
+            return Existing::default();
         }
+        publisher.telemetry.existing(&HeaderExtractor(&AddedFields::new(&self.command, self.first_field)))
     }
 
     pub(crate) fn operation<'d>(&self, name: &'static str, destination: &'d PreparedDestination) -> Operation<'d> {
-        let size = match &self.fields {
-            Fields::Pairs(fields) => fields.iter().map(|(name, value)| name.len() + value.len()).sum(),
-            Fields::Refused(list) => list.iter().map(Vec::len).sum(),
-        };
-        Operation::new(name, destination).body_size(size)
+        Operation::new(name, destination)
+            .body_size(arguments(&self.command).skip(self.first_field).map(<[u8]>::len).sum())
     }
 
     /// Starts a span by `start`, which writes its context into the fields. With `IDMPAUTO` it is not written: Redis recognises the
@@ -77,46 +71,63 @@ impl Addition {
     pub(crate) fn start<'d>(
         &mut self,
         operation: Operation<'d>,
-        start: impl FnOnce(Operation<'d>, &mut dyn opentelemetry::propagation::Injector) -> MessageSpan,
+        start: impl FnOnce(Operation<'d>, &mut dyn Injector) -> MessageSpan,
     ) -> MessageSpan {
-        match &mut self.fields {
-            Fields::Pairs(fields) if !self.by_content => start(operation, &mut HeaderInjector(fields)),
-            _ => start(operation.keep_existing(), &mut MessageHeaders::new()),
+        if self.takes_context() {
+            let Self { command, first_field, .. } = self;
+            start(operation, &mut FieldsOf { command, first_field: *first_field })
+        } else {
+            start(operation.keep_existing(), &mut MessageHeaders::new())
         }
     }
 
     pub(crate) fn command(self) -> Cmd {
-        let mut command = self.head;
-        match &self.fields {
-            Fields::Pairs(fields) => {
-                // Otherwise a large value, which fills the buffer, is copied again for the context behind it.
-                command.reserve_space_for_args(fields.iter().flat_map(|(name, value)| [name.len(), value.len()]));
-                command.arg(fields)
-            }
-            Fields::Refused(list) => command.arg(list),
-        };
-        command
+        self.command
     }
 }
 
-impl Fields {
-    fn new(list: Vec<Vec<u8>>) -> Self {
-        if list.is_empty() || !list.len().is_multiple_of(2) {
-            return Self::Refused(list);
+/// Room for a `traceparent`, made with the room for everything else.
+const CONTEXT: [usize; 2] = [11, 55];
+
+pub(crate) fn arguments(command: &Cmd) -> impl Iterator<Item = &[u8]> {
+    command.args_iter().map_while(|argument| match argument {
+        Arg::Simple(bytes) => Some(bytes),
+        _ => None,
+    })
+}
+
+/// None, or a name without a value: the server refuses it, and must be given the same.
+fn has_pairs(command: &Cmd, first_field: usize) -> bool {
+    let fields = command.args_iter().len().saturating_sub(first_field);
+    fields > 0 && fields.is_multiple_of(2)
+}
+
+/// Writes headers behind the fields of an `XADD`, as [`HeaderInjector`](crate::HeaderInjector) does in a list.
+struct FieldsOf<'a> {
+    command: &'a mut Cmd,
+    first_field: usize,
+}
+
+impl Injector for FieldsOf<'_> {
+    fn set(&mut self, name: &str, value: String) {
+        let is_there = |field: &[u8]| field.eq_ignore_ascii_case(name.as_bytes());
+        if AddedFields::new(self.command, self.first_field).iter().any(|(field, _)| is_there(field)) {
+            let mut without = Cmd::new();
+            arguments(self.command).take(self.first_field).for_each(|argument| _ = without.arg(argument));
+            let others = AddedFields::new(self.command, self.first_field).iter().filter(|(field, _)| !is_there(field));
+            others.for_each(|(field, value)| _ = without.arg(field).arg(value));
+            *self.command = without;
         }
-        let mut list = list.into_iter();
-        let mut fields = Vec::with_capacity(list.len() / 2 + 2);
-        while let (Some(name), Some(value)) = (list.next(), list.next()) {
-            fields.push((name, value));
+        if !value.is_empty() {
+            self.command.arg(name).arg(value);
         }
-        Self::Pairs(fields)
     }
 }
 
 impl Publisher {
     /// Starts the send span of an entry: the command that adds it has its context.
     pub(crate) fn add(&self, mut addition: Addition) -> (MessageSpan, Cmd) {
-        let destination = self.prepared("xadd", &String::from_utf8_lossy(&addition.stream));
+        let destination = self.prepared("xadd", &String::from_utf8_lossy(addition.stream()));
         let operation = addition.operation("xadd", &destination).existing(addition.existing(self));
         let span = addition.start(operation, |operation, fields| self.telemetry.send(operation, fields));
         (span, addition.command())
@@ -125,21 +136,12 @@ impl Publisher {
 
 /// The command that adds an entry, with the context of a span among its fields; `None` if another command stands in its place.
 pub(crate) fn with_context(given: &Cmd, first_field: usize, span: &MessageSpan) -> Option<Cmd> {
-    let mut arguments = given.args_iter().map_while(|argument| match argument {
-        Arg::Simple(bytes) => Some(bytes),
-        _ => None,
-    });
-    let mut head = Cmd::new();
-    arguments.by_ref().take(first_field).for_each(|argument| _ = head.arg(argument));
-    let is_ours = matches!(head.args_iter().next(), Some(Arg::Simple(b"XADD")));
-    match Fields::new(arguments.map(<[u8]>::to_vec).collect()) {
-        Fields::Pairs(mut fields) if is_ours => {
-            span.inject(&mut HeaderInjector(&mut fields));
-            head.arg(fields);
-            Some(head)
-        }
-        _ => None,
-    }
+    let is_ours = arguments(given).next() == Some(b"XADD") && has_pairs(given, first_field);
+    is_ours.then(|| {
+        let mut command = given.clone();
+        span.inject(&mut FieldsOf { command: &mut command, first_field });
+        command
+    })
 }
 
 /// Ends the span of an entry that Redis has answered. Without an id nothing was added, which `NOMKSTREAM` asked for.

@@ -1,9 +1,10 @@
 //! The fields of a stream's entry as a carrier.
 
 use crate::Entry;
+use crate::addition::arguments;
 use opentelemetry::propagation::{Extractor, Injector};
-use redis::Value;
 use redis::streams::StreamId;
+use redis::{Cmd, Value};
 use std::fmt;
 
 /// Writes headers into the fields of an entry that is about to be added.
@@ -42,29 +43,53 @@ pub trait Fields: sealed::Sealed {}
 
 mod sealed {
     pub trait Sealed {
-        /// All of them in their order; a value that is no text is `None`.
-        fn all(&self) -> impl Iterator<Item = (&[u8], Option<&str>)>;
+        /// All of them in their order; a value that is no string is `None`.
+        fn all(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)>;
     }
 }
 
 impl Fields for Entry {}
 impl sealed::Sealed for Entry {
-    fn all(&self) -> impl Iterator<Item = (&[u8], Option<&str>)> {
-        self.fields().iter().filter_map(|(name, value)| Some((bytes(name)?, text(value))))
+    fn all(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.fields().iter().filter_map(|(name, value)| Some((bytes(name)?, bytes(value))))
     }
 }
 
 impl Fields for StreamId {}
 impl sealed::Sealed for StreamId {
-    fn all(&self) -> impl Iterator<Item = (&[u8], Option<&str>)> {
-        self.map.iter().map(|(name, value)| (name.as_bytes(), text(value)))
+    fn all(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.map.iter().map(|(name, value)| (name.as_bytes(), bytes(value)))
     }
 }
 
 impl Fields for [(Vec<u8>, Vec<u8>)] {}
 impl sealed::Sealed for [(Vec<u8>, Vec<u8>)] {
-    fn all(&self) -> impl Iterator<Item = (&[u8], Option<&str>)> {
-        self.iter().map(|(name, value)| (name.as_slice(), std::str::from_utf8(value).ok()))
+    fn all(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.iter().map(|(name, value)| (name.as_slice(), Some(value.as_slice())))
+    }
+}
+
+/// Those of an `XADD`: its arguments from the first field on.
+pub(crate) struct AddedFields<'a> {
+    command: &'a Cmd,
+    first: usize,
+}
+
+impl<'a> AddedFields<'a> {
+    pub(crate) const fn new(command: &'a Cmd, first: usize) -> Self {
+        Self { command, first }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let mut arguments = arguments(self.command).skip(self.first);
+        std::iter::from_fn(move || Some((arguments.next()?, arguments.next()?)))
+    }
+}
+
+impl Fields for AddedFields<'_> {}
+impl sealed::Sealed for AddedFields<'_> {
+    fn all(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.iter().map(|(name, value)| (name, Some(value)))
     }
 }
 
@@ -86,12 +111,12 @@ pub struct HeaderExtractor<'a, T: ?Sized>(pub &'a T);
 impl<T: Fields + ?Sized> Extractor for HeaderExtractor<'_, T> {
     fn get(&self, name: &str) -> Option<&str> {
         let (mut exact, mut other_case) = (None, None);
-        for (field, value) in self.0.all().filter_map(|(field, value)| Some((field, value?))) {
-            if field == name.as_bytes() {
-                exact = Some(value);
-            } else if field.eq_ignore_ascii_case(name.as_bytes()) {
-                other_case = Some(value);
+        for (field, value) in self.0.all() {
+            if !field.eq_ignore_ascii_case(name.as_bytes()) {
+                continue;
             }
+            let Some(value) = text(value) else { continue };
+            *(if field == name.as_bytes() { &mut exact } else { &mut other_case }) = Some(value);
         }
         exact.or(other_case)
     }
@@ -103,7 +128,7 @@ impl<T: Fields + ?Sized> Extractor for HeaderExtractor<'_, T> {
     /// In the entry's order.
     fn get_all(&self, name: &str) -> Option<Vec<&str>> {
         let named = self.0.all().filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()));
-        let values: Vec<_> = named.filter_map(|(_, value)| value).collect();
+        let values: Vec<_> = named.filter_map(|(_, value)| text(value)).collect();
         (!values.is_empty()).then_some(values)
     }
 }
@@ -124,8 +149,8 @@ pub(crate) fn bytes(value: &Value) -> Option<&[u8]> {
     }
 }
 
-fn text(value: &Value) -> Option<&str> {
-    std::str::from_utf8(bytes(value)?).ok()
+fn text(value: Option<&[u8]>) -> Option<&str> {
+    std::str::from_utf8(value?).ok()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use apalis_sqlite::{Config, SqlitePool, SqliteStorage};
 use benches::sdk::sampled_provider;
 use opentelemetry::trace::TracerProvider as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
 use traced_apalis::{Settings, TracedProducer};
 use traced_envelope::propagation::W3cPropagator;
@@ -39,9 +40,15 @@ pub(crate) async fn compare() -> Result<()> {
     let title = format!("apalis on SQLite, {JOBS} jobs a run");
     rounds::compare_beside("apalis' own", &title, async |way| {
         sqlx::query("DELETE FROM Jobs").execute(&pool).await?;
-        run(&pool, way).await.map_err(|error| anyhow!("{error}"))
+        run(&pool, way).await.map_err(|error| anyhow!("{error:#}"))
     })
     .await
+}
+
+/// A name of its own for each run's worker: to the storage, the one before is still at work.
+fn worker() -> String {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    format!("worker-{}", RUNS.fetch_add(1, Ordering::Relaxed))
 }
 
 /// A macro, because a worker's bounds in a function's signature would be longer than what it does.
@@ -70,7 +77,7 @@ async fn run(pool: &SqlitePool, way: Way) -> Result<Measured, BoxDynError> {
                 for _ in 0..JOBS {
                     queue.push(email()).await?;
                 }
-                work!(WorkerBuilder::new("bare").backend(queue))
+                work!(WorkerBuilder::new(worker()).backend(queue))
             })
             .await
         }
@@ -81,7 +88,7 @@ async fn run(pool: &SqlitePool, way: Way) -> Result<Measured, BoxDynError> {
                 for _ in 0..JOBS {
                     queue.push(email()).await?;
                 }
-                work!(WorkerBuilder::new("traced").backend(queue))
+                work!(WorkerBuilder::new(worker()).backend(queue))
             })
             .await
         }
@@ -96,7 +103,7 @@ async fn run(pool: &SqlitePool, way: Way) -> Result<Measured, BoxDynError> {
                     queue.push_task(task).instrument(span).await?;
                 }
                 let layer = TraceLayer::new().make_span_with(ContextualTaskSpan::new());
-                work!(WorkerBuilder::new("theirs").backend(queue).layer(layer))
+                work!(WorkerBuilder::new(worker()).backend(queue).layer(layer))
             };
             measure(JOBS, run.with_subscriber(tracing_subscriber::registry().with(layer))).await
         }

@@ -52,18 +52,18 @@ fn traced(settings: &Settings) -> impl FnMut() + 'static {
 pub(super) fn xadd_sampled() -> Scene {
     adding("Redis: xadd, sampled", Sdk::Sampled)
         .case("traced", traced(&settings()))
-        .must(Limits::allocations(25))
+        .must(Limits::allocations(7))
         .case("traced, provider given", traced(&given()))
         .case("traced, with metrics", traced(&settings().metrics(true)))
-        .must(Limits::allocations(25))
+        .must(Limits::allocations(7))
         .case("traced, switched off", traced(&settings().enabled(false)))
-        .must(Limits::allocations(15))
+        .must(Limits::allocations(0))
 }
 
 pub(super) fn xadd_without_sdk() -> Scene {
     adding("Redis: xadd, no SDK, nothing to carry", Sdk::Absent)
         .case("traced", traced(&settings()))
-        .must(Limits::allocations(20))
+        .must(Limits::allocations(1))
 }
 
 struct Fields<'a>(&'a StreamId);
@@ -121,15 +121,15 @@ pub(super) fn process_sampled() -> Scene {
     let (scene, entry) = processing("Redis: process an entry, sampled", Sdk::Sampled, true);
     scene
         .case("traced", consumer(&settings(), &entry))
-        .must(Limits::allocations(9))
+        .must(Limits::allocations(8))
         .case("traced, provider given", consumer(&given(), &entry))
         .case("traced, with metrics", consumer(&settings().metrics(true), &entry))
-        .must(Limits::allocations(9))
+        .must(Limits::allocations(8))
         .case("traced, switched off", consumer(&settings().enabled(false), &entry))
         .must(Limits::allocations(0))
 }
 
 pub(super) fn process_without_sdk() -> Scene {
     let (scene, entry) = processing("Redis: process an entry, no SDK, nothing to carry", Sdk::Absent, false);
-    scene.case("traced", consumer(&settings(), &entry)).must(Limits::allocations(2))
+    scene.case("traced", consumer(&settings(), &entry)).must(Limits::allocations(1))
 }
