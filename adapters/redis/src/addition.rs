@@ -1,10 +1,11 @@
 //! An entry on its way into its stream.
 
 use crate::publisher::Publisher;
+use crate::stream_source::own_size;
 use crate::{HeaderExtractor, HeaderInjector, error};
 use redis::{Arg, Cmd, RedisResult, RedisWrite as _, ToRedisArgs, cmd};
 use traced_envelope::semconv::MESSAGE_ID;
-use traced_envelope::{Existing, MessageHeaders, MessageSpan, Operation, PreparedDestination};
+use traced_envelope::{Existing, MessageHeaders, MessageSpan, Operation, PreparedDestination, Telemetry};
 
 /// The parts of an `XADD`.
 pub(crate) struct Addition {
@@ -64,12 +65,22 @@ impl Addition {
         }
     }
 
-    pub(crate) fn operation<'d>(&self, name: &'static str, destination: &'d PreparedDestination) -> Operation<'d> {
-        let size = match &self.fields {
-            Fields::Pairs(fields) => fields.iter().map(|(name, value)| name.len() + value.len()).sum(),
+    pub(crate) fn operation<'d>(
+        &self,
+        name: &'static str,
+        destination: &'d PreparedDestination,
+        telemetry: &Telemetry,
+    ) -> Operation<'d> {
+        let operation = Operation::new(name, destination);
+        if !telemetry.notes_message_sizes() {
+            return operation;
+        }
+        operation.body_size(match &self.fields {
+            Fields::Pairs(fields) => {
+                own_size(telemetry, fields.iter().map(|(name, value)| (name.as_slice(), value.as_slice())))
+            }
             Fields::Refused(list) => list.iter().map(Vec::len).sum(),
-        };
-        Operation::new(name, destination).body_size(size)
+        })
     }
 
     /// Starts a span by `start`, which writes its context into the fields. With `IDMPAUTO` it is not written: Redis recognises the
@@ -117,7 +128,7 @@ impl Publisher {
     /// Starts the send span of an entry: the command that adds it has its context.
     pub(crate) fn add(&self, mut addition: Addition) -> (MessageSpan, Cmd) {
         let destination = self.prepared("xadd", &String::from_utf8_lossy(&addition.stream));
-        let operation = addition.operation("xadd", &destination).existing(addition.existing(self));
+        let operation = addition.operation("xadd", &destination, &self.telemetry).existing(addition.existing(self));
         let span = addition.start(operation, |operation, fields| self.telemetry.send(operation, fields));
         (span, addition.command())
     }
