@@ -23,7 +23,8 @@ mod postgres {
     }
 
     #[tokio::test]
-    async fn a_job_of_a_killed_worker_is_picked_up_in_the_same_trace_where_the_relation_says_so() -> anyhow::Result<()> {
+    async fn a_job_of_a_killed_worker_is_picked_up_in_the_same_trace_where_the_relation_says_so() -> anyhow::Result<()>
+    {
         crate::killed::the_job_is_picked_up_in_the_same_trace::<Postgres>().await
     }
 }
@@ -42,7 +43,8 @@ mod redis {
     }
 
     #[tokio::test]
-    async fn a_job_of_a_killed_worker_is_picked_up_in_the_same_trace_where_the_relation_says_so() -> anyhow::Result<()> {
+    async fn a_job_of_a_killed_worker_is_picked_up_in_the_same_trace_where_the_relation_says_so() -> anyhow::Result<()>
+    {
         crate::killed::the_job_is_picked_up_in_the_same_trace::<Redis>().await
     }
 }

@@ -9,8 +9,7 @@ use serde_json::{Value, json};
 use std::env::var;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt as _, BufReader, stdin};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use traced_apalis::apalis_core::backend::ext::BackendExt as _;
 use traced_apalis::apalis_core::error::BoxDynError;
 use traced_apalis::apalis_core::worker::builder::WorkerBuilder;
@@ -53,13 +52,14 @@ async fn work<S: Storage>() -> Result<()> {
             }
         });
     let reports = tokio::spawn(report(capture));
-    let told = async move {
-        let mut lines = BufReader::new(stdin()).lines();
-        while lines.next_line().await?.is_some() {
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        for _ in std::io::stdin().lines() {
             go_on.add_permits(1);
         }
-        Ok(())
-    };
+        ended.send(())
+    });
+    let told = async move { end.await.map_err(std::io::Error::other) };
     worker.run_until(told).await.map_err(|error| anyhow::anyhow!("{error}")).context("the worker")?;
     reports.abort();
     Ok(())
