@@ -38,6 +38,18 @@ impl Injector for HeaderInjector<'_> {
 }
 
 /// What has the fields of an entry: an [`Entry`], redis' [`StreamId`], or a list of fields. It cannot be implemented elsewhere.
+///
+/// ```
+/// use opentelemetry::propagation::Extractor;
+/// use traced_redis::{Fields, HeaderExtractor};
+///
+/// fn tenant(fields: &(impl Fields + ?Sized)) -> Option<&str> {
+///     HeaderExtractor(fields).get("tenant")
+/// }
+///
+/// let list = vec![(b"tenant".to_vec(), b"acme".to_vec())];
+/// assert_eq!(tenant(list.as_slice()), Some("acme"));
+/// ```
 pub trait Fields: sealed::Sealed {}
 
 mod sealed {
