@@ -80,7 +80,8 @@ impl<S: Storage> Queue<S> {
             .env_remove(Way::VARIABLE)
             .env(STORAGE, S::SYSTEM)
             .env(QUEUE, &self.name)
-            .env(WORKER, name)
+            // PostgreSQL's workers are told apart by their names alone, whatever their queues.
+            .env(WORKER, format!("{name}-of-{}", self.name))
             .env(RELATION, relation)
             .env(DEAD_AFTER, dead_after.to_string())
             .stdin(Stdio::piped())
