@@ -43,12 +43,12 @@ impl Injector for HeaderInjector<'_> {
 /// use opentelemetry::propagation::Extractor;
 /// use traced_redis::{Fields, HeaderExtractor};
 ///
-/// fn tenant(fields: &(impl Fields + ?Sized)) -> Option<&str> {
-///     HeaderExtractor(fields).get("tenant")
+/// fn tenant(fields: &(impl Fields + ?Sized)) -> Option<String> {
+///     HeaderExtractor(fields).get("tenant").map(str::to_owned)
 /// }
 ///
 /// let list = vec![(b"tenant".to_vec(), b"acme".to_vec())];
-/// assert_eq!(tenant(list.as_slice()), Some("acme"));
+/// assert_eq!(tenant(list.as_slice()).as_deref(), Some("acme"));
 /// ```
 pub trait Fields: sealed::Sealed {}
 

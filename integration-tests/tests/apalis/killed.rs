@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use traced_apalis::apalis_core::backend::TaskSink as _;
 use traced_envelope::testing::CapturedSpan;
 
-use crate::worker::{NEVER, Queue, Said, WAITS};
+use crate::worker::{NEVER, Queue, Said, WAITS, field};
 
 /// For the storages a worker is dead after so many seconds without a sign of life.
 const DEAD_AFTER: usize = 4;
@@ -14,19 +14,19 @@ const DEAD_AFTER: usize = 4;
 /// By default another attempt starts a trace of its own, which links the push.
 pub(crate) async fn the_job_is_picked_up_and_linked<S: Storage>() -> Result<()> {
     let (push, process) = killed::<S>("auto").await?;
-    let again = process["trace"].as_str();
+    let again = field(&process, "trace").as_str();
     assert!(again.is_some_and(|trace| trace != push.trace_id().to_string()), "{process}");
-    assert_eq!(process["parent"], Value::Null);
-    assert_eq!(process["links"], json!([push.span_id().to_string()]));
+    assert_eq!(*field(&process, "parent"), Value::Null);
+    assert_eq!(*field(&process, "links"), json!([push.span_id().to_string()]));
     Ok(())
 }
 
 /// One trace: the attempt that nobody finished has no span, the other one is below the push.
 pub(crate) async fn the_job_is_picked_up_in_the_same_trace<S: Storage>() -> Result<()> {
     let (push, process) = killed::<S>("parent").await?;
-    assert_eq!(process["trace"], push.trace_id().to_string());
-    assert_eq!(process["parent"], push.span_id().to_string());
-    assert_eq!(process["links"], json!([push.span_id().to_string()]));
+    assert_eq!(*field(&process, "trace"), push.trace_id().to_string());
+    assert_eq!(*field(&process, "parent"), push.span_id().to_string());
+    assert_eq!(*field(&process, "links"), json!([push.span_id().to_string()]));
     Ok(())
 }
 
@@ -45,7 +45,10 @@ async fn killed<S: Storage>(relation: &str) -> Result<(CapturedSpan, Value)> {
     let second = queue.pushed().swap_remove(1);
     assert_eq!(queue.begun().await?, ("rescuer", second.trace_id().to_string()));
     let other = queue.done().await?;
-    assert_eq!((&other["attempt"], &other["parent"]), (&json!("1"), &json!(second.span_id().to_string())));
+    assert_eq!(
+        (field(&other, "attempt"), field(&other, "parent")),
+        (&json!("1"), &json!(second.span_id().to_string()))
+    );
 
     doomed.kill().await?;
     rescuer.go_on().await?;
@@ -58,8 +61,8 @@ async fn killed<S: Storage>(relation: &str) -> Result<(CapturedSpan, Value)> {
         }
     };
     let id = first.attribute("messaging.message.id").map(ToString::to_string);
-    assert_eq!((process["id"].as_str(), &process["attempt"]), (id.as_deref(), &json!("2")), "{process}");
-    assert_eq!(process["outcome"], "ok");
+    assert_eq!((field(&process, "id").as_str(), field(&process, "attempt")), (id.as_deref(), &json!("2")), "{process}");
+    assert_eq!(*field(&process, "outcome"), "ok");
     rescuer.stop().await?;
     Ok((first, process))
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use traced_apalis::apalis_core::backend::TaskSink as _;
 
-use crate::worker::{NEVER, Queue, Said, WAITS};
+use crate::worker::{NEVER, Queue, Said, WAITS, field};
 
 /// Besides the two that make sure that both workers have one.
 const JOBS: u8 = 30;
@@ -50,7 +50,7 @@ pub(crate) async fn each_job_is_done_once<S: Storage>() -> Result<()> {
         });
         (id, process)
     });
-    let by_id = |span: Value| (span["id"].as_str().map(str::to_owned), span);
+    let by_id = |span: Value| (field(&span, "id").as_str().map(str::to_owned), span);
     assert_eq!(
         done.into_iter().map(by_id).collect::<BTreeMap<_, _>>(),
         expected.collect::<BTreeMap<_, _>>(),

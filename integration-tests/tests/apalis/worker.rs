@@ -1,6 +1,6 @@
 //! A worker in a process of its own, as a test sees it.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use integration_tests::{Storage, unique};
 use serde_json::Value;
 use std::fmt::Debug;
@@ -45,6 +45,11 @@ pub(crate) enum Said {
     Done(Value),
     /// Its process is over.
     Ended,
+}
+
+/// Of a span that has ended.
+pub(crate) fn field<'s>(span: &'s Value, name: &str) -> &'s Value {
+    span.get(name).unwrap_or(&Value::Null)
 }
 
 /// The queue of a test, and what its workers say.
@@ -151,7 +156,7 @@ impl Worker {
     pub(crate) async fn stop(mut self) -> Result<()> {
         drop(self.input);
         let status = soon(self.process.wait()).await??;
-        anyhow::ensure!(status.success(), "the worker has failed: {status}");
+        ensure!(status.success(), "the worker has failed: {status}");
         Ok(())
     }
 }

@@ -69,7 +69,9 @@ async fn work<S: Storage>() -> Result<()> {
 async fn report(capture: Capture) {
     for count in 1.. {
         let spans = capture.spans_ended(count).await;
-        say(&described(&spans[count - 1]).to_string());
+        if let Some(last) = spans.get(count - 1) {
+            say(&described(last).to_string());
+        }
     }
 }
 
