@@ -131,20 +131,20 @@ impl Fixed {
 }
 
 impl PreparedDestination {
-    /// `listed`: whether this is one of the destinations that the cache has room for. One that is not stays out of the metrics unless
-    /// it has a template, and its texts are its own.
+    /// `has_room`: whether the cache has, given whether it has a template. One without room or template is in no metric.
     pub(crate) fn new(
         system: &'static str,
         operation: &'static str,
         destination: Destination,
         settings: &Settings,
-        listed: bool,
+        has_room: impl FnOnce(bool) -> bool,
     ) -> Self {
         let Destination { name, template, anonymous, temporary, consumer_group, attributes } = destination;
         let group = settings.consumer_group.as_ref().or(consumer_group.as_ref()).filter(|group| !group.is_empty());
         let relation = settings.relations.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| *it);
         let given = settings.templates.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| it.clone());
         let template = given.or(template).filter(|template| !template.is_empty());
+        let listed = has_room(template.is_some());
         // Names that were made up come and go: what is interned stays for ever.
         let lasting = listed && !anonymous && !temporary;
         let keep = |text: String| -> StringValue {

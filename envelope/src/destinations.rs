@@ -11,18 +11,35 @@ use std::sync::{OnceLock, PoisonError, RwLock};
 /// names; those beyond are prepared for each message, and stay out of the metrics unless a template stands for them there.
 const LIMIT: usize = 1023;
 
+/// How many of them may have a template. They stay in the metrics without a place here, and one template may stand for any number of
+/// names: they must not take the places of those that need one.
+const LIMIT_OF_TEMPLATES: usize = 512;
+
 /// A cache that is looked into with the parts that the client has at hand (exchange, routing key, queue), so that the name is put
 /// together once and not for each message.
 #[derive(Default)]
 pub(crate) struct Destinations {
     /// Most producers and consumers have only this one: it is compared, where the table would be locked and hashed for.
     first: OnceLock<Entry>,
-    table: RwLock<HashTable<Entry>>,
+    table: RwLock<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    entries: HashTable<Entry>,
+    with_template: usize,
+}
+
+impl Table {
+    fn has_room(&self, with_template: bool) -> bool {
+        self.entries.len() < LIMIT && !(with_template && self.with_template >= LIMIT_OF_TEMPLATES)
+    }
 }
 
 struct Entry {
     operation: &'static str,
     parts: Box<[Box<str>]>,
+    with_template: bool,
     prepared: PreparedDestination,
 }
 
@@ -50,16 +67,23 @@ impl Destinations {
         }
         let hash = hash(operation, parts.iter().copied());
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        if let Some(entry) = table.find(hash, |entry| entry.is(operation, parts)) {
+        if let Some(entry) = table.entries.find(hash, |entry| entry.is(operation, parts)) {
             return entry.prepared.clone();
         }
-        let listed = table.len() < LIMIT;
+        let has_room = [table.has_room(false), table.has_room(true)];
         drop(table);
-        let prepared = PreparedDestination::new(system, operation, describe(), settings, listed);
+        let (mut listed, mut with_template) = (false, false);
+        let prepared = PreparedDestination::new(system, operation, describe(), settings, |template| {
+            let [named, of_template] = has_room;
+            with_template = template;
+            listed = if template { of_template } else { named };
+            listed
+        });
         if listed {
             let entry = Entry {
                 operation,
                 parts: parts.iter().map(|part| Box::from(*part)).collect(),
+                with_template,
                 prepared: prepared.clone(),
             };
             self.keep(entry, hash);
@@ -72,8 +96,9 @@ impl Destinations {
         let rehash = |entry: &Entry| self::hash(entry.operation, entry.parts.iter().map(|part| &**part));
         let same = |other: &Entry| other.operation == entry.operation && other.parts == entry.parts;
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        if table.len() < LIMIT && table.find(hash, same).is_none() {
-            table.insert_unique(hash, entry, rehash);
+        if table.has_room(entry.with_template) && table.entries.find(hash, same).is_none() {
+            table.with_template += usize::from(entry.with_template);
+            table.entries.insert_unique(hash, entry, rehash);
         }
     }
 }
@@ -110,7 +135,7 @@ mod tests {
         for parts in cases {
             get(&destinations, parts);
         }
-        assert_eq!(destinations.table.read().unwrap().len(), 3, "beside the first");
+        assert_eq!(destinations.table.read().unwrap().entries.len(), 3, "beside the first");
         assert_eq!(get(&destinations, &["a", "bc"]).name(), "abc");
     }
 
@@ -124,9 +149,28 @@ mod tests {
         assert_eq!(one_more.span_name(), "publish one-more");
         assert!(one_more.get().metric_label().is_none());
         assert!(get(&destinations, &["user-7"]).get().metric_label().is_some());
-        assert_eq!(destinations.table.read().unwrap().len(), LIMIT);
+        assert_eq!(destinations.table.read().unwrap().entries.len(), LIMIT);
         let of_template = || Destination::new("user-1025").template("user-{id}");
         let of_template = destinations.get("test", "publish", &["user-1025"], &Settings::default(), of_template);
         assert_eq!(of_template.get().metric_label().map(|label| label.value.as_str()), Some("user-{id}".into()));
+    }
+
+    /// Bug that this prevents: the channels of one pattern took all places, and every destination after them was left out of the metrics.
+    #[test]
+    fn names_of_a_template_leave_room_for_those_that_stand_for_themselves() {
+        let destinations = Destinations::default();
+        let settings = Settings::default().destination_template("inbox.*", "inbox.{id}");
+        let get = |name: &str| destinations.get("test", "process", &[name], &settings, || Destination::new(name));
+        for number in 0..2 * LIMIT {
+            let label = get(&format!("inbox.{number}")).get().metric_label().map(|label| label.value.clone());
+            assert_eq!(label, Some("inbox.{id}".into()));
+        }
+        assert_eq!(destinations.table.read().unwrap().entries.len(), LIMIT_OF_TEMPLATES);
+        assert!(get("orders").get().metric_label().is_some());
+        for number in 0..LIMIT {
+            get(&format!("queue-{number}"));
+        }
+        assert_eq!(destinations.table.read().unwrap().entries.len(), LIMIT);
+        assert!(get("one-more").get().metric_label().is_none());
     }
 }

@@ -81,6 +81,12 @@ impl Propagators {
         found
     }
 
+    pub(crate) fn has_field(&self, name: &str) -> bool {
+        let mut found = false;
+        self.each_field(&mut |field| found |= field.eq_ignore_ascii_case(name));
+        found
+    }
+
     /// Whether a field of a context is there but is no text: such as a number, or bytes that are not UTF-8. A propagator cannot tell that
     /// from one that is not there; an operator who looks for the hop that breaks traces must.
     pub(crate) fn unreadable_in(&self, headers: &dyn Extractor) -> bool {

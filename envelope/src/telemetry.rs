@@ -155,12 +155,12 @@ impl Telemetry {
     /// ```
     #[must_use]
     pub fn prepare(&self, operation: &'static str, destination: Destination) -> PreparedDestination {
-        PreparedDestination::new(self.inner.system, operation, destination, &self.inner.settings, true)
+        PreparedDestination::new(self.inner.system, operation, destination, &self.inner.settings, |_| true)
     }
 
     /// The same, kept in a cache of at most 1024 destinations and found there by what the client has at hand, such as exchange and
     /// routing key. `describe` is called for a new one only. Beyond the limit it is called for each message, and the destination is
-    /// left out of the metrics, unless it has a template.
+    /// left out of the metrics, unless it has a template. Those with a template take half of the places at most.
     ///
     /// ```
     /// use traced_envelope::{Destination, Settings, Telemetry};
@@ -201,6 +201,33 @@ impl Telemetry {
             Trust::UntrustedUnlinked => SpanContext::NONE,
         };
         Existing { span_context, fields: true }
+    }
+
+    /// Whether the propagator writes a header of this name, in any case: such a header is no part of what the application sent.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// assert!(telemetry.is_context_field("traceparent"));
+    /// assert!(!telemetry.is_context_field("x-b3-traceid")); // B3's propagator has that one
+    /// ```
+    #[must_use]
+    pub fn is_context_field(&self, name: &str) -> bool {
+        self.inner.propagators.has_field(name)
+    }
+
+    /// Whether [`Operation::body_size`] is looked at, because [`Settings::message_sizes`] asks for it: an adapter that would have to
+    /// count need not.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// assert!(!Telemetry::new("nats", &Settings::default()).notes_message_sizes());
+    /// ```
+    #[must_use]
+    pub fn notes_message_sizes(&self) -> bool {
+        self.inner.settings.message_sizes
     }
 
     pub(crate) fn resolve(&self, operation: &Operation<'_>) -> PreparedDestination {

@@ -110,8 +110,7 @@ fn arrived(entry: &Entry) -> Arrived<OtherFields> {
 impl Transport for RedisStreamsTransport {
     const NAME: &'static str = "traced-redis";
     const SYSTEM: &'static str = "redis";
-    const LACKS: &'static [(Ability, &'static str)] =
-        &[(Ability::Pull, "a read is one turn of a loop: no entry can be asked for alone")];
+    const LACKS: &'static [(Ability, &'static str)] = &[];
 
     type Native = OtherFields;
     type Producer = TracedProducer<MultiplexedConnection>;
@@ -239,6 +238,12 @@ impl Transport for RedisStreamsTransport {
                 return Ok(worker.delivery(entry));
             }
         }
+    }
+
+    async fn pull(&self, settings: &Settings) -> Result<Delivery> {
+        let mut worker = self.consumer(settings).await?;
+        worker.consumer = worker.consumer.pulled(true);
+        Self::next(&mut worker).await
     }
 
     async fn close(&self, _worker: Worker) -> Result<()> {

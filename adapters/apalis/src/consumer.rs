@@ -66,18 +66,53 @@ impl Default for TracedConsumer {
 
 impl TracedConsumer {
     /// With the process-wide providers and propagator.
+    ///
+    /// ```
+    /// use traced_apalis::TracedConsumer;
+    ///
+    /// let consumer = TracedConsumer::new().system("memory").queue("emails");
+    /// assert!(format!("{consumer:?}").contains("emails"));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::with_settings(&Settings::default())
     }
 
     /// With settings of its own.
+    ///
+    /// ```
+    /// use traced_apalis::{Relation, Settings, TracedConsumer};
+    ///
+    /// // Retried jobs are in the trace of the push, too.
+    /// let consumer = TracedConsumer::with_settings(&Settings::default().relation(Relation::Parent));
+    /// assert!(format!("{consumer:?}").contains("Parent"));
+    /// ```
     #[must_use]
     pub fn with_settings(settings: &Settings) -> Self {
         Self { telemetry: crate::telemetry(destination::APALIS, settings), queue: None, job: None }
     }
 
     /// Names the messaging system, `messaging.system`. Default: `apalis`.
+    ///
+    /// ```
+    /// use traced_apalis::apalis_core::backend::{TaskSink, memory::MemoryStorage};
+    /// use traced_apalis::apalis_core::error::BoxDynError;
+    /// use traced_apalis::apalis_core::worker::{builder::WorkerBuilder, context::WorkerContext};
+    /// use traced_apalis::envelope::testing::Capture;
+    /// use traced_apalis::TracedConsumer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxDynError> {
+    /// let capture = Capture::new();
+    /// let mut storage = MemoryStorage::new();
+    /// storage.push(42).await?;
+    /// let consumer = TracedConsumer::with_settings(&capture.settings("mailer")).system("memory");
+    /// let worker = WorkerBuilder::new("mailer").backend(storage).layer(consumer.layer());
+    /// worker.build(async |_: u32, worker: WorkerContext| worker.stop()).run().await?;
+    /// let system = capture.span("process u32").attribute("messaging.system").map(ToString::to_string);
+    /// assert_eq!(system.as_deref(), Some("memory"));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn system(mut self, system: &'static str) -> Self {
         self.telemetry = crate::telemetry(system, self.telemetry.settings());
@@ -85,6 +120,25 @@ impl TracedConsumer {
     }
 
     /// Names the queue, the spans' destination. Default: the task's queue, which most storages tell, else the type of the jobs.
+    ///
+    /// ```
+    /// use traced_apalis::apalis_core::backend::{TaskSink, memory::MemoryStorage};
+    /// use traced_apalis::apalis_core::error::BoxDynError;
+    /// use traced_apalis::apalis_core::worker::{builder::WorkerBuilder, context::WorkerContext};
+    /// use traced_apalis::envelope::testing::Capture;
+    /// use traced_apalis::TracedConsumer;
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), BoxDynError> {
+    /// let capture = Capture::new();
+    /// let mut storage = MemoryStorage::new();
+    /// storage.push(42).await?;
+    /// let consumer = TracedConsumer::with_settings(&capture.settings("mailer")).queue("emails");
+    /// let worker = WorkerBuilder::new("mailer").backend(storage).layer(consumer.layer());
+    /// worker.build(async |_: u32, worker: WorkerContext| worker.stop()).run().await?;
+    /// capture.assert_trace("process emails  mailer  CONSUMER");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn queue(mut self, queue: impl Into<Arc<str>>) -> Self {
         self.queue = Some(queue.into());
@@ -121,6 +175,13 @@ impl TracedConsumer {
     }
 
     /// Whether spans are made, or no SDK was seen so far.
+    ///
+    /// ```
+    /// use traced_apalis::TracedConsumer;
+    /// use traced_apalis::envelope::Status;
+    ///
+    /// assert_eq!(TracedConsumer::new().status(), Status::NoMessageYet);
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.telemetry.status()

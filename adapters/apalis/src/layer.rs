@@ -11,6 +11,13 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 /// Runs each task that passes inside its span; made by [`TracedConsumer::layer`].
+///
+/// ```
+/// use traced_apalis::{TracedConsumer, TracedLayer};
+///
+/// let layer: TracedLayer = TracedConsumer::new().queue("emails").layer(); // may stand in a stack with others
+/// assert!(format!("{layer:?}").contains("emails"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct TracedLayer {
     consumer: TracedConsumer,
@@ -31,6 +38,35 @@ impl<S> Layer<S> for TracedLayer {
 }
 
 /// The service of a [`TracedLayer`].
+///
+/// ```
+/// use std::task::{Context, Poll, Waker};
+/// use tower_layer::Layer;
+/// use tower_service::Service;
+/// use traced_apalis::apalis_core::error::BoxDynError;
+/// use traced_apalis::apalis_core::task::Task;
+/// use traced_apalis::{TracedConsumer, TracedService};
+///
+/// # #[derive(Clone)]
+/// struct Handler;
+///
+/// impl Service<Task<u32>> for Handler {
+///     type Response = u32;
+///     type Error = BoxDynError;
+///     type Future = std::future::Ready<Result<u32, BoxDynError>>;
+/// #     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxDynError>> { Poll::Ready(Ok(())) }
+///
+///     fn call(&mut self, task: Task<u32>) -> Self::Future {
+///         std::future::ready(Ok(task.args + 1))
+///     }
+/// }
+///
+/// let mut service: TracedService<Handler> = TracedConsumer::new().layer().layer(Handler);
+/// let mut now = Context::from_waker(Waker::noop());
+/// assert!(Service::<Task<u32>>::poll_ready(&mut service, &mut now).is_ready());
+/// let mut answer = service.call(Task::new(41));
+/// assert!(matches!(answer.as_mut().poll(&mut now), Poll::Ready(Ok(42))));
+/// ```
 #[derive(Clone, Debug)]
 pub struct TracedService<S> {
     inner: S,

@@ -110,7 +110,8 @@
 //!
 //! - apalis decodes a durable storage's jobs before any layer: one that cannot be decoded has no process span.
 //! - A job whose worker process dies has no process span for that attempt, since it never ended. The next one, in whatever process, links
-//!   the same push.
+//!   the same push, and is attempt 2. apalis-redis does not count attempts that nobody finished: those after it are attempt 2 as well, and
+//!   1 where its `lock_tasks` is switched off.
 //! - apalis boxes errors: the hook of [`Settings::on_error`] sees a [`BoxDynError`](apalis_core::error::BoxDynError), to be downcast once
 //!   more.
 //! - Storages take tasks one by one: `push_bulk` makes a span for each, and none around them. They answer a flush for all of its tasks.

@@ -61,12 +61,35 @@ where
     B::Id: GenerateId,
 {
     /// Enqueues into and works from this backend, with the process-wide providers and propagator.
+    ///
+    /// ```
+    /// use traced_apalis::TracedProducer;
+    /// use traced_apalis::apalis_core::backend::{TaskSink, memory::MemoryStorage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut queue = TracedProducer::new(MemoryStorage::new());
+    /// queue.push(42).await?; // as before: it is a backend like any other
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn new(backend: B) -> Self {
         Self::with_settings(backend, &Settings::default())
     }
 
     /// Enqueues into and works from this backend, with settings of its own.
+    ///
+    /// ```
+    /// use traced_apalis::apalis_core::backend::{TaskSink, memory::MemoryStorage};
+    /// use traced_apalis::{TracedProducer, envelope::testing::Capture};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let capture = Capture::new();
+    /// TracedProducer::with_settings(MemoryStorage::new(), &capture.settings("shop")).push(42).await?;
+    /// capture.assert_trace("push i32  shop  PRODUCER");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn with_settings(backend: B, settings: &Settings) -> Self {
         let (system, keeps_ids) = destination::storage_of::<B>();
@@ -158,24 +181,62 @@ impl<B> TracedProducer<B> {
     }
 
     /// The backend.
+    ///
+    /// ```
+    /// use traced_apalis::TracedProducer;
+    /// use traced_apalis::apalis_core::backend::memory::MemoryStorage;
+    ///
+    /// let queue = TracedProducer::new(MemoryStorage::<u32>::new());
+    /// let storage: &MemoryStorage<u32> = queue.get_ref();
+    /// # let _ = storage;
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &B {
         &self.backend
     }
 
     /// The backend, to be changed. Jobs that are pushed into it directly have no span.
+    ///
+    /// ```
+    /// use traced_apalis::TracedProducer;
+    /// use traced_apalis::apalis_core::backend::{TaskSink, memory::MemoryStorage};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let capture = traced_apalis::envelope::testing::Capture::new();
+    /// let mut queue = TracedProducer::with_settings(MemoryStorage::new(), &capture.settings("shop"));
+    /// queue.get_mut().push(42).await?;
+    /// assert!(capture.spans().is_empty());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get_mut(&mut self) -> &mut B {
         &mut self.backend
     }
 
     /// Gives the backend back. The spans of jobs that were not flushed yet end, as `cancelled`.
+    ///
+    /// ```
+    /// use traced_apalis::TracedProducer;
+    /// use traced_apalis::apalis_core::backend::memory::MemoryStorage;
+    ///
+    /// let storage: MemoryStorage<u32> = TracedProducer::new(MemoryStorage::new()).into_inner();
+    /// # let _ = storage;
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> B {
         self.backend
     }
 
     /// Whether spans are made, or no SDK was seen so far.
+    ///
+    /// ```
+    /// use traced_apalis::envelope::Status;
+    /// use traced_apalis::TracedProducer;
+    /// use traced_apalis::apalis_core::backend::memory::MemoryStorage;
+    ///
+    /// assert_eq!(TracedProducer::new(MemoryStorage::<u32>::new()).status(), Status::NoMessageYet);
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.telemetry().status()

@@ -6,6 +6,7 @@ use crate::outcome::Ending;
 use crate::{TracedConsumer, facts};
 use apalis_core::error::BoxDynError;
 use apalis_core::task::Task;
+use apalis_core::task::status::Status;
 use apalis_core::worker::context::WorkerContext;
 use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, Key, KeyValue};
@@ -32,6 +33,10 @@ impl Job {
         let destination = consumer.destination::<Args>("process", task.ctx());
         // apalis counts an attempt up when the handler is polled first.
         let attempt = task.attempt().saturating_add(1);
+        // One that is fetched as running was so in a worker that is gone. apalis-postgres and apalis-sqlite count that attempt,
+        // apalis-redis does not.
+        let was_running = task.status() == Status::Running;
+        let delivery = attempt.max(if was_running { 2 } else { 1 });
         let times = Times::of(task.ctx());
         let id = task.task_id().map(ToString::to_string);
         let worker = task.data().get::<WorkerContext>();
@@ -41,10 +46,10 @@ impl Job {
         facts.extend(worker.map(|worker| (semconv::APALIS_WORKER, Fact::from(worker.name()))));
         let operation = Operation::new("process", &destination)
             .message_id(id.as_deref())
-            .attempt(u32::try_from(attempt).ok())
-            .redelivered(attempt > 1)
+            .attempt(u32::try_from(delivery).ok())
+            .redelivered(delivery > 1)
             .sent_at(times.due_at)
-            .apart(attempt > 1 || times.scheduled || telemetry.settings().is_old(times.age()))
+            .apart(delivery > 1 || times.scheduled || telemetry.settings().is_old(times.age()))
             .facts(&facts);
         let span = telemetry.process(operation, &TaskHeaders::new(task.metadata()));
         Self { span: Some(span), telemetry: telemetry.clone() }

@@ -2,11 +2,12 @@
 
 use crate::headers::AddedFields;
 use crate::publisher::Publisher;
+use crate::stream_source::own_size;
 use crate::{HeaderExtractor, error};
 use opentelemetry::propagation::Injector;
 use redis::{Arg, Cmd, RedisResult, RedisWrite as _, ToRedisArgs, cmd};
 use traced_envelope::semconv::MESSAGE_ID;
-use traced_envelope::{Existing, MessageHeaders, MessageSpan, Operation, PreparedDestination};
+use traced_envelope::{Existing, MessageHeaders, MessageSpan, Operation, PreparedDestination, Telemetry};
 
 /// An `XADD`. The fields are looked at where they are, among the command's arguments: a list of them would be copied once more.
 pub(crate) struct Addition {
@@ -61,9 +62,17 @@ impl Addition {
         publisher.telemetry.existing(&HeaderExtractor(&AddedFields::new(&self.command, self.first_field)))
     }
 
-    pub(crate) fn operation<'d>(&self, name: &'static str, destination: &'d PreparedDestination) -> Operation<'d> {
-        Operation::new(name, destination)
-            .body_size(arguments(&self.command).skip(self.first_field).map(<[u8]>::len).sum())
+    pub(crate) fn operation<'d>(
+        &self,
+        name: &'static str,
+        destination: &'d PreparedDestination,
+        telemetry: &Telemetry,
+    ) -> Operation<'d> {
+        let operation = Operation::new(name, destination);
+        if !telemetry.notes_message_sizes() {
+            return operation;
+        }
+        operation.body_size(own_size(telemetry, AddedFields::new(&self.command, self.first_field).iter()))
     }
 
     /// Starts a span by `start`, which writes its context into the fields. With `IDMPAUTO` it is not written: Redis recognises the
@@ -128,7 +137,7 @@ impl Publisher {
     /// Starts the send span of an entry: the command that adds it has its context.
     pub(crate) fn add(&self, mut addition: Addition) -> (MessageSpan, Cmd) {
         let destination = self.prepared("xadd", &String::from_utf8_lossy(addition.stream()));
-        let operation = addition.operation("xadd", &destination).existing(addition.existing(self));
+        let operation = addition.operation("xadd", &destination, &self.telemetry).existing(addition.existing(self));
         let span = addition.start(operation, |operation, fields| self.telemetry.send(operation, fields));
         (span, addition.command())
     }

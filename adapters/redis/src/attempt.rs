@@ -2,7 +2,6 @@
 
 use crate::{Entry, HeaderExtractor};
 use opentelemetry::propagation::Extractor;
-use redis::{Cmd, Pipeline, Value};
 
 /// The field in which [`TracedProducer::retry`](crate::TracedProducer::retry) counts: decimal, 2 for the first retry.
 pub(crate) const ATTEMPT_FIELD: &str = "x-attempt";
@@ -18,43 +17,10 @@ pub(crate) fn attempt(entry: &Entry) -> Option<u32> {
     }
 }
 
-/// Asks how often each of the entries of one stream was delivered. One by one, since between two of them others may be pending; together
-/// they are one round trip.
-pub(crate) fn pending(entries: &[Entry]) -> Option<Pipeline> {
-    let mut pipeline = Pipeline::with_capacity(entries.len());
-    for entry in entries {
-        pipeline.add_command(Cmd::xpending_count(entry.stream(), entry.group()?, entry.id(), entry.id(), 1));
-    }
-    (!pipeline.is_empty()).then_some(pipeline)
-}
-
-/// Notes the answers. What is pending no more is in none of them.
-pub(crate) fn note(entries: &mut [Entry], answers: &[Value]) {
-    for (entry, answer) in entries.iter_mut().zip(answers) {
-        entry.delivery.deliveries = count(answer);
-    }
-}
-
-/// A list of one: id, consumer, milliseconds since the last delivery, deliveries.
-fn count(answer: &Value) -> Option<u32> {
-    let [Value::Array(entry)] = answer.as_sequence()? else { return None };
-    match entry.as_slice() {
-        [_, _, _, Value::Int(deliveries)] => u32::try_from(*deliveries).ok(),
-        _ => None,
-    }
-}
-
-/// The entries whose deliveries are to be asked for, stream by stream: those of a group that were not delivered for the first time just
-/// now.
-pub(crate) fn unknown(entries: &mut [Entry]) -> impl Iterator<Item = &mut [Entry]> {
-    let uncounted = |entry: &Entry| entry.group().is_some() && entry.deliveries().is_none();
-    let streams = entries.chunk_by_mut(|one, other| one.stream() == other.stream());
-    streams.filter(move |of_stream| of_stream.iter().all(uncounted))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use redis::Value;
     use redis::streams::StreamId;
 
     fn entry(field: Option<&str>, deliveries: Option<u32>) -> Entry {
@@ -84,24 +50,6 @@ mod tests {
             (Some("4294967295"), Some(u32::MAX), Some(u32::MAX)),
         ] {
             assert_eq!(attempt(&entry(field, deliveries)), expected, "{field:?}, {deliveries:?}");
-        }
-    }
-
-    #[test]
-    fn an_answer_of_another_shape_leaves_the_count_unknown() {
-        let int = Value::Int;
-        let one = |parts: Vec<Value>| Value::Array(vec![Value::Array(parts)]);
-        for (answer, expected) in [
-            (one(vec![Value::Nil, Value::Nil, int(5), int(2)]), Some(2)),
-            (one(vec![Value::Nil, Value::Nil, int(5), int(-1)]), None),
-            (one(vec![int(5), int(2)]), None),
-            (Value::Array(Vec::new()), None),
-            (Value::Nil, None),
-            (Value::Okay, None),
-        ] {
-            let mut entries = [entry(None, None)];
-            note(&mut entries, std::slice::from_ref(&answer));
-            assert_eq!(entries[0].deliveries(), expected, "{answer:?}");
         }
     }
 }

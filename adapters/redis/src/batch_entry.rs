@@ -99,7 +99,7 @@ impl Source {
             own.extend(again.map(|attempt| (ATTEMPT, Fact::Number(attempt.into()))));
             (headers as &dyn Extractor, own)
         });
-        let operation = Operation::new("process", &destination).batch(entries.len());
+        let operation = Operation::new("process", &destination).batch(entries.len()).pulled(self.pulled);
         self.telemetry.process_batch(operation, messages)
     }
 }

@@ -54,7 +54,7 @@ impl<C: ConnectionLike> StreamConsumer<C> {
         let started = SystemTime::now();
         let claiming = Claiming::automatically((key, group, consumer, min_idle_time, start), options);
         let (reply, mut entries) = claiming.autoclaimed(claiming.command.query_async(&mut self.connection).await?)?;
-        self.count(&mut entries).await;
+        self.count(&mut entries, Some(&claiming.consumer)).await;
         Ok(TracedAutoClaim { claimed: self.received("xautoclaim", entries, started), ..reply })
     }
 
@@ -136,7 +136,7 @@ impl<C: ConnectionLike> StreamConsumer<C> {
         let started = SystemTime::now();
         let claiming = Claiming::these((key, group, consumer, min_idle_time), ids, options);
         let mut entries = claiming.claimed(claiming.command.query_async(&mut self.connection).await?)?;
-        self.count(&mut entries).await;
+        self.count(&mut entries, Some(&claiming.consumer)).await;
         Ok(self.received("xclaim", entries, started))
     }
 }

@@ -45,7 +45,7 @@ impl<C: ConnectionLike> StreamConsumer<C> {
         let started = SystemTime::now();
         let claiming = Claiming::automatically((key, group, consumer, min_idle_time, start), options);
         let (reply, mut entries) = claiming.autoclaimed(claiming.command.query(&mut self.connection)?)?;
-        self.count_blocking(&mut entries);
+        self.count_blocking(&mut entries, Some(&claiming.consumer));
         Ok(TracedAutoClaim { claimed: self.received("xautoclaim", entries, started), ..reply })
     }
 
@@ -116,7 +116,7 @@ impl<C: ConnectionLike> StreamConsumer<C> {
         let started = SystemTime::now();
         let claiming = Claiming::these((key, group, consumer, min_idle_time), ids, options);
         let mut entries = claiming.claimed(claiming.command.query(&mut self.connection)?)?;
-        self.count_blocking(&mut entries);
+        self.count_blocking(&mut entries, Some(&claiming.consumer));
         Ok(self.received("xclaim", entries, started))
     }
 }

@@ -7,6 +7,27 @@ use redis::{Cmd, RedisResult, ToRedisArgs, ToSingleRedisArg, Value};
 use std::sync::Arc;
 
 /// What [`StreamConsumer::xautoclaim_options`](crate::StreamConsumer::xautoclaim_options) brought, under the names that redis gives it.
+///
+/// ```no_run
+/// use redis::streams::StreamAutoClaimOptions;
+/// use traced_redis::{StreamConsumer, TracedAutoClaim};
+///
+/// # fn example(mut consumer: StreamConsumer<redis::Connection>) -> redis::RedisResult<()> {
+/// let options = StreamAutoClaimOptions::default;
+/// let mut start = "0-0".to_owned();
+/// loop {
+///     let reply: TracedAutoClaim =
+///         consumer.xautoclaim_options_blocking("orders", "inventory", "worker-2", 60_000, &start, options())?;
+///     for entry in reply.claimed {
+///         assert!(entry.attempt() > 1);
+///     }
+///     start = reply.next_stream_id;
+///     if start == "0-0" {
+///         break Ok(()); // all have been looked at
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TracedAutoClaim {
@@ -23,16 +44,19 @@ pub struct TracedAutoClaim {
 /// A command that claims, and what its reply is read with.
 pub(crate) struct Claiming {
     pub(crate) command: Cmd,
+    /// Who claims.
+    pub(crate) consumer: Vec<u8>,
     stream: Arc<[u8]>,
     delivery: Delivery,
 }
 
 impl Claiming {
-    fn new(key: &impl ToRedisArgs, group: &impl ToRedisArgs, command: Cmd) -> Self {
+    fn new(command: Cmd, key: &impl ToRedisArgs, group: &impl ToRedisArgs, consumer: &impl ToRedisArgs) -> Self {
         let first = |value: Vec<Vec<u8>>| value.into_iter().next().unwrap_or_default();
         let group = Some(first(group.to_redis_args()).into());
         let delivery = Delivery { group, is_pending: true, deliveries: None };
-        Self { stream: first(key.to_redis_args()).into(), delivery, command }
+        let consumer = first(consumer.to_redis_args());
+        Self { command, consumer, stream: first(key.to_redis_args()).into(), delivery }
     }
 
     pub(crate) fn automatically<K, G, N, T, S>(
@@ -47,8 +71,8 @@ impl Claiming {
         S: ToRedisArgs,
     {
         let mut command = redis::cmd("XAUTOCLAIM");
-        command.arg(&key).arg(&group).arg(consumer).arg(min_idle_time).arg(start).arg(options);
-        Self::new(&key, &group, command)
+        command.arg(&key).arg(&group).arg(&consumer).arg(min_idle_time).arg(start).arg(options);
+        Self::new(command, &key, &group, &consumer)
     }
 
     pub(crate) fn these<K, G, N, T, I>(
@@ -64,8 +88,8 @@ impl Claiming {
         I: ToRedisArgs,
     {
         let mut command = redis::cmd("XCLAIM");
-        command.arg(&key).arg(&group).arg(consumer).arg(min_idle_time).arg(ids).arg(options);
-        Self::new(&key, &group, command)
+        command.arg(&key).arg(&group).arg(&consumer).arg(min_idle_time).arg(ids).arg(options);
+        Self::new(command, &key, &group, &consumer)
     }
 
     pub(crate) fn claimed(&self, reply: Value) -> RedisResult<Vec<Entry>> {

@@ -42,6 +42,13 @@ pub struct TracedConsumer<S> {
 
 impl<S> TracedConsumer<S> {
     /// Wraps a subscription, with the process-wide providers and propagator.
+    ///
+    /// ```
+    /// use traced_redis::TracedConsumer;
+    ///
+    /// let wrapping = TracedConsumer::new(()); // no subscription: for messages that come another way
+    /// assert_eq!(wrapping.into_inner(), ());
+    /// ```
     #[must_use]
     pub fn new(subscription: S) -> Self {
         Self::with_settings(subscription, &Settings::default())
@@ -71,6 +78,15 @@ impl<S> TracedConsumer<S> {
     }
 
     /// redis' subscription.
+    ///
+    /// ```no_run
+    /// use redis::aio::PubSub;
+    /// use traced_redis::TracedConsumer;
+    ///
+    /// # fn example(consumer: &TracedConsumer<PubSub>) {
+    /// let subscription: &PubSub = consumer.get_ref();
+    /// # }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &S {
         &self.subscription
@@ -92,12 +108,28 @@ impl<S> TracedConsumer<S> {
     }
 
     /// Gives redis' subscription back.
+    ///
+    /// ```no_run
+    /// use redis::aio::PubSub;
+    /// use traced_redis::TracedConsumer;
+    ///
+    /// # async fn example(consumer: TracedConsumer<PubSub>) -> redis::RedisResult<()> {
+    /// consumer.into_inner().unsubscribe("orders").await
+    /// # }
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> S {
         self.subscription
     }
 
     /// Whether spans are made, or no SDK was seen so far.
+    ///
+    /// ```
+    /// use traced_redis::envelope::Status;
+    /// use traced_redis::TracedConsumer;
+    ///
+    /// assert_eq!(TracedConsumer::new(()).status(), Status::NoMessageYet);
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.source.telemetry.status()

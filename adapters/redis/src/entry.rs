@@ -46,6 +46,14 @@ pub(crate) struct Delivery {
 
 impl Entry {
     /// An entry that was read by redis itself, without a group; [`of_group`](Self::of_group) adds it.
+    ///
+    /// ```
+    /// use traced_redis::Entry;
+    /// use traced_redis::redis::streams::StreamId;
+    ///
+    /// let entry = Entry::new("orders", StreamId::default());
+    /// assert_eq!((entry.group(), entry.deliveries()), (None, None));
+    /// ```
     #[must_use]
     pub fn new(stream: impl AsRef<[u8]>, entry: StreamId) -> Self {
         let text = |name: String| Value::BulkString(name.into_bytes());
@@ -77,24 +85,53 @@ impl Entry {
     }
 
     /// The stream's key.
+    ///
+    /// ```
+    /// use traced_redis::{Entry, redis::streams::StreamId};
+    ///
+    /// assert_eq!(Entry::new([0xff], StreamId::default()).stream(), [0xff]); // keys are bytes
+    /// ```
     #[must_use]
     pub fn stream(&self) -> &[u8] {
         &self.stream
     }
 
     /// The entry's id, such as `1700000000000-0`.
+    ///
+    /// ```
+    /// use traced_redis::{Entry, redis::streams::StreamId};
+    ///
+    /// let entry = Entry::new("orders", StreamId { id: "1700000000000-0".to_owned(), ..StreamId::default() });
+    /// assert_eq!(entry.id(), "1700000000000-0");
+    /// ```
     #[must_use]
     pub fn id(&self) -> &str {
         &self.id
     }
 
     /// The group that it was read in; `None` for a plain `XREAD`.
+    ///
+    /// ```
+    /// use traced_redis::{Entry, redis::streams::StreamId};
+    ///
+    /// let read = Entry::new("orders", StreamId::default());
+    /// assert_eq!(read.group(), None);
+    /// assert_eq!(read.of_group("inventory").group(), Some(&b"inventory"[..]));
+    /// ```
     #[must_use]
     pub fn group(&self) -> Option<&[u8]> {
         self.delivery.group.as_deref()
     }
 
     /// How often the group has delivered it, this time included; `None` where it is not known.
+    ///
+    /// ```
+    /// use traced_redis::{Entry, redis::streams::StreamId};
+    ///
+    /// // `XREADGROUP .. CLAIM` tells how often it was delivered before.
+    /// let claimed = StreamId { delivered_count: Some(2), ..StreamId::default() };
+    /// assert_eq!(Entry::new("orders", claimed).deliveries(), Some(3));
+    /// ```
     #[must_use]
     pub fn deliveries(&self) -> Option<u32> {
         self.delivery.deliveries
@@ -102,18 +139,47 @@ impl Entry {
 
     /// The fields in their order. There are none where the entry has been deleted while it was pending, or where only its id was asked
     /// for (`JUSTID`).
+    ///
+    /// ```
+    /// use traced_redis::redis::{Value, streams::StreamId};
+    /// use traced_redis::Entry;
+    ///
+    /// let text = |text: &str| Value::BulkString(text.into());
+    /// let mut native = StreamId::default();
+    /// native.map.insert("order".to_owned(), text("42"));
+    /// assert_eq!(Entry::new("orders", native).fields(), [(text("order"), text("42"))]);
+    /// ```
     #[must_use]
     pub fn fields(&self) -> &[(Value, Value)] {
         &self.fields
     }
 
     /// The value of a field, of several the last one's; `None` if there is none or it cannot be read as a `T`.
+    ///
+    /// ```
+    /// use traced_redis::redis::{Value, streams::StreamId};
+    /// use traced_redis::Entry;
+    ///
+    /// let mut native = StreamId::default();
+    /// native.map.insert("order".to_owned(), Value::BulkString(b"42".to_vec()));
+    /// let entry = Entry::new("orders", native);
+    /// assert_eq!((entry.get::<u64>("order"), entry.get::<u64>("missing")), (Some(42), None));
+    /// ```
     #[must_use]
     pub fn get<T: FromRedisValue>(&self, name: &str) -> Option<T> {
         self.find(name).and_then(|value| from_redis_value_ref(value).ok())
     }
 
     /// Whether there is a field of this name.
+    ///
+    /// ```
+    /// use traced_redis::redis::{Value, streams::StreamId};
+    /// use traced_redis::Entry;
+    ///
+    /// let mut native = StreamId::default();
+    /// native.map.insert("express".to_owned(), Value::BulkString(Vec::new()));
+    /// assert!(Entry::new("orders", native).contains_key("express"));
+    /// ```
     #[must_use]
     pub fn contains_key(&self, name: &str) -> bool {
         self.find(name).is_some()

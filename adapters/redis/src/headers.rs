@@ -39,6 +39,18 @@ impl Injector for HeaderInjector<'_> {
 }
 
 /// What has the fields of an entry: an [`Entry`], redis' [`StreamId`], or a list of fields. It cannot be implemented elsewhere.
+///
+/// ```
+/// use opentelemetry::propagation::Extractor;
+/// use traced_redis::{Fields, HeaderExtractor};
+///
+/// fn tenant(fields: &(impl Fields + ?Sized)) -> Option<String> {
+///     HeaderExtractor(fields).get("tenant").map(str::to_owned)
+/// }
+///
+/// let list = vec![(b"tenant".to_vec(), b"acme".to_vec())];
+/// assert_eq!(tenant(list.as_slice()).as_deref(), Some("acme"));
+/// ```
 pub trait Fields: sealed::Sealed {}
 
 mod sealed {

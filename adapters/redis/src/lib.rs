@@ -75,6 +75,8 @@
 //! | [`StreamConsumer::xread_options`], [`xautoclaim_options`](StreamConsumer::xautoclaim_options), [`xclaim`](StreamConsumer::xclaim) | `xreadgroup ..`, `xread ..`, `xautoclaim ..`, `xclaim ..`, CLIENT; opt-in | when the wait began | when it brought an entry |
 //! | [`StreamConsumer::xack`], [`OpenEntry::ack`], `process_and_settle` | `xack {stream}`, CLIENT; opt-in | before the call | when it returned |
 //!
+//! A read is taken for one turn of a loop; a single one, made inside a span, says so by [`StreamConsumer::pulled`].
+//!
 //! A read that waits longer than redis waits for an answer does not break: it is sent in [pieces](StreamConsumer::longest_block).
 //!
 //! # The forms
@@ -150,6 +152,7 @@ mod message;
 mod message_stream;
 mod open_entry;
 mod open_message;
+mod pending;
 mod pipeline;
 mod pipeline_xadd;
 mod producer;
@@ -172,6 +175,7 @@ mod subscription;
 #[cfg(feature = "tokio")]
 mod traced_destination;
 mod traced_entry;
+mod traced_message;
 #[cfg(feature = "tokio")]
 mod xadd;
 mod xadd_blocking;
@@ -180,7 +184,7 @@ pub use claiming::TracedAutoClaim;
 pub use consumer::TracedConsumer;
 pub use entry::Entry;
 pub use headers::{Fields, HeaderExtractor, HeaderInjector};
-pub use message::{Message, TracedMessage};
+pub use message::Message;
 pub use open_entry::OpenEntry;
 pub use open_message::OpenMessage;
 pub use opentelemetry;
@@ -195,6 +199,7 @@ pub use traced_destination::TracedDestination;
 pub use traced_entry::TracedEntry;
 pub use traced_envelope as envelope;
 pub use traced_envelope::{AcceptedForms, CloudEvents, Envelope, Form, Outcome, Relation, Settings};
+pub use traced_message::TracedMessage;
 
 /// The telemetry of this crate's scope. A frame of a foreign writer can hold a header more than once.
 fn telemetry(settings: &Settings) -> traced_envelope::Telemetry {

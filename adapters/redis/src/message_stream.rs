@@ -44,6 +44,17 @@ impl<S: Subscription + Unpin> TracedConsumer<S> {
 
     /// The next message, or `None` when no more will come: the stream's `next`, without a trait to import.
     ///
+    /// ```no_run
+    /// use redis::aio::PubSub;
+    /// use traced_redis::TracedConsumer;
+    ///
+    /// # async fn example(mut consumer: TracedConsumer<PubSub>) -> redis::RedisResult<()> {
+    /// while let Some(message) = consumer.next().await {
+    ///     assert_eq!(message?.channel(), "orders");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the connection is lost for good, an I/O error ([`BrokenPipe`](std::io::ErrorKind::BrokenPipe)), after which comes `None`.

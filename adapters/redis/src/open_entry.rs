@@ -44,12 +44,33 @@ impl OpenEntry {
     }
 
     /// The entry.
+    ///
+    /// ```
+    /// # use traced_redis::{Entry, StreamConsumer, redis::streams::StreamId};
+    /// # let native = StreamId { id: "1700000000000-0".to_owned(), ..StreamId::default() };
+    /// # let entry = StreamConsumer::new(()).wrap(Entry::new("orders", native));
+    /// let entry = entry.start();
+    /// assert_eq!(entry.get_ref().id(), "1700000000000-0");
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Entry {
         &self.entry
     }
 
     /// The context of the span: attach it, or run futures with it, so that spans made meanwhile are children.
+    ///
+    /// ```
+    /// use opentelemetry::trace::TraceContextExt;
+    /// # use traced_redis::{Entry, Outcome, StreamConsumer, envelope::testing::Capture, redis::streams::StreamId};
+    /// # let capture = Capture::new();
+    /// # let consumer = StreamConsumer::with_settings((), &capture.settings("warehouse"));
+    /// # let entry = consumer.wrap(Entry::new("orders", StreamId::default()));
+    ///
+    /// let entry = entry.start();
+    /// let process = entry.context().span().span_context().span_id();
+    /// entry.finish(Outcome::Ok);
+    /// assert_eq!(capture.span("process orders").span_id(), process);
+    /// ```
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
@@ -57,6 +78,16 @@ impl OpenEntry {
 
     /// `XACK` over this connection, which ends the span. 1 where the entry was pending; of one that was read without a group or with
     /// `NOACK` nothing is sent.
+    ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use traced_redis::TracedEntry;
+    ///
+    /// # async fn example(entry: TracedEntry, mut connection: MultiplexedConnection) -> redis::RedisResult<()> {
+    /// let acknowledged = entry.start().ack(&mut connection).await?;
+    /// assert_eq!(acknowledged, 1); // 0: it was not pending any more
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

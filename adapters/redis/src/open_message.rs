@@ -35,18 +35,50 @@ impl OpenMessage {
     }
 
     /// The message without its envelope.
+    ///
+    /// ```
+    /// # use traced_redis::TracedConsumer;
+    /// # use traced_redis::redis::{Msg, Value};
+    /// # let text = |text: &str| Value::BulkString(text.into());
+    /// # let native = Msg::from_owned_value(Value::Array(vec![text("message"), text("orders"), text("{}")])).unwrap();
+    /// # let message = TracedConsumer::new(()).wrap(native).start();
+    /// assert_eq!(message.get_ref().payload(), b"{}");
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Message {
         &self.message
     }
 
     /// The context of the span: attach it, or run futures with it, so that spans made meanwhile are children.
+    ///
+    /// ```
+    /// # use traced_redis::TracedConsumer;
+    /// # use traced_redis::redis::{Msg, Value};
+    /// # let text = |text: &str| Value::BulkString(text.into());
+    /// # let native = Msg::from_owned_value(Value::Array(vec![text("message"), text("orders"), text("{}")])).unwrap();
+    /// # let message = TracedConsumer::new(()).wrap(native).start();
+    /// let inside = message.context().clone().attach(); // spans made meanwhile are children
+    /// drop(inside);
+    /// assert!(!message.context().is_telemetry_suppressed());
+    /// ```
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
     }
 
     /// Ends the span, and gives the message back.
+    ///
+    /// ```
+    /// use traced_redis::Outcome;
+    /// # use traced_redis::TracedConsumer;
+    /// # use traced_redis::redis::{Msg, Value};
+    /// # let text = |text: &str| Value::BulkString(text.into());
+    /// # let native = Msg::from_owned_value(Value::Array(vec![text("message"), text("orders"), text("{}")])).unwrap();
+    /// # let message = TracedConsumer::new(()).wrap(native).start();
+    ///
+    /// let message = message.finish(Outcome::Ok);
+    /// assert_eq!(message.channel(), "orders");
+    /// ```
     pub fn finish(self, outcome: Outcome) -> Message {
         self.span.end(outcome);
         self.message

@@ -1,6 +1,7 @@
 //! Pipelines and transactions with messages in them.
 
 use crate::body::{Body, Bytes, Json};
+use crate::error;
 use crate::publisher::{Command, Publisher, Target};
 use crate::rewritten::Rewritten;
 use opentelemetry::trace::SpanContext;
@@ -32,7 +33,7 @@ pub struct TracedPipeline<'p> {
     pub(crate) pipeline: Pipeline,
     pub(crate) publisher: &'p Publisher,
     pub(crate) messages: Vec<Message>,
-    /// The first payload that could not be written.
+    /// The first payload that could not be written: then nothing is sent, and the send span says so.
     failed: Option<RedisError>,
 }
 
@@ -65,12 +66,36 @@ impl<'p> TracedPipeline<'p> {
     }
 
     /// Adds a `PUBLISH` of bytes, in the form of [`TracedProducer::publish`](crate::TracedProducer::publish).
+    ///
+    /// ```no_run
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// let (orders, audit): (usize, usize) = producer.pipeline_blocking(|pipeline| {
+    ///     pipeline.publish("orders", b"42").publish("audit", b"42");
+    /// })?;
+    /// # Ok(()) }
+    /// ```
     pub fn publish(&mut self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> &mut Self {
         self.add(Command::Publish, channel.as_ref(), &Bytes(payload.as_ref()), Waiting::Bytes)
     }
 
     /// Adds a `PUBLISH` of a value, in the form of [`TracedProducer::publish_json`](crate::TracedProducer::publish_json). A value that
-    /// has no JSON fails the pipeline before anything of it is sent.
+    /// has no JSON fails the pipeline before anything of it is sent: its create span and the pipeline's send span have the error, and
+    /// the send span links the messages that were created before.
+    ///
+    /// ```no_run
+    /// use std::collections::BTreeMap;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// let no_json = BTreeMap::from([((1, 2), 3)]); // a key is no string
+    /// let failed = producer.pipeline_blocking::<()>(|pipeline| {
+    ///     pipeline.publish_json("orders", &["42"]).publish_json("orders", &no_json);
+    /// });
+    /// assert_eq!(failed.unwrap_err().kind(), redis::ErrorKind::Client); // neither was sent
+    /// # Ok(()) }
+    /// ```
     pub fn publish_json<T>(&mut self, channel: impl AsRef<[u8]>, payload: &T) -> &mut Self
     where
         T: Serialize + ?Sized,
@@ -79,11 +104,29 @@ impl<'p> TracedPipeline<'p> {
     }
 
     /// Adds an `SPUBLISH` of bytes.
+    ///
+    /// ```no_run
+    /// use redis::cluster_async::ClusterConnection;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # async fn example(mut producer: TracedProducer<ClusterConnection>) -> redis::RedisResult<()> {
+    /// let receivers: Vec<usize> = producer.pipeline(|pipeline| _ = pipeline.spublish("orders", b"42")).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn spublish(&mut self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> &mut Self {
         self.add(Command::Spublish, channel.as_ref(), &Bytes(payload.as_ref()), Waiting::Bytes)
     }
 
     /// Adds an `SPUBLISH` of a value, as [`publish_json`](Self::publish_json).
+    ///
+    /// ```no_run
+    /// use redis::cluster_async::ClusterConnection;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # async fn example(mut producer: TracedProducer<ClusterConnection>) -> redis::RedisResult<()> {
+    /// let receivers: Vec<usize> = producer.pipeline(|pipeline| _ = pipeline.spublish_json("orders", &[42])).await?;
+    /// # Ok(()) }
+    /// ```
     pub fn spublish_json<T>(&mut self, channel: impl AsRef<[u8]>, payload: &T) -> &mut Self
     where
         T: Serialize + ?Sized,
@@ -92,24 +135,66 @@ impl<'p> TracedPipeline<'p> {
     }
 
     /// [`Pipeline::ignore`]: leaves the last command's result out of the pipeline's.
+    ///
+    /// ```no_run
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// let (left,): (i64,) = producer.pipeline_blocking(|pipeline| {
+    ///     pipeline.publish("orders", b"42").ignore().get_mut().decr("stock", 1);
+    /// })?;
+    /// # Ok(()) }
+    /// ```
     pub fn ignore(&mut self) -> &mut Self {
         self.pipeline.ignore();
         self
     }
 
     /// [`Pipeline::atomic`]: runs all commands in one transaction, between `MULTI` and `EXEC`.
+    ///
+    /// ```no_run
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// producer.pipeline_blocking::<()>(|pipeline| {
+    ///     pipeline.atomic().publish("orders", b"42").get_mut().set("last", 42);
+    /// })
+    /// # }
+    /// ```
     pub fn atomic(&mut self) -> &mut Self {
         self.pipeline.atomic();
         self
     }
 
     /// redis' pipeline so far.
+    ///
+    /// ```no_run
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// producer.pipeline_blocking::<()>(|pipeline| {
+    ///     pipeline.publish("orders", b"42");
+    ///     assert_eq!(pipeline.get_ref().len(), 1);
+    /// })
+    /// # }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Pipeline {
         &self.pipeline
     }
 
     /// redis' pipeline, for all other commands. Do not [clear](Pipeline::clear) it: the messages' spans have been made.
+    ///
+    /// ```no_run
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// let (left, receivers): (i64, usize) = producer.pipeline_blocking(|pipeline| {
+    ///     pipeline.get_mut().decr("stock", 1); // no message, no span
+    ///     pipeline.publish("orders", b"42");
+    /// })?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get_mut(&mut self) -> &mut Pipeline {
         &mut self.pipeline
@@ -135,20 +220,20 @@ impl<'p> TracedPipeline<'p> {
         } else {
             Target { form: &Form::Bare, ..target }.start(body, |_| MessageSpan::off())
         };
-        match started {
-            Ok((span, native)) => {
-                let message = Message {
-                    index: self.pipeline.len(),
-                    operation: command.operation(),
-                    channel: channel.into(),
-                    created: span.span_context(),
-                    waiting: (!creates).then(|| waiting(command)),
-                };
-                span.end(Outcome::Ok);
-                self.messages.push(message);
+        self.messages.push(Message {
+            index: self.pipeline.len(),
+            operation: command.operation(),
+            channel: channel.into(),
+            created: started.span.span_context(),
+            waiting: (!creates).then(|| waiting(command)),
+        });
+        match started.command {
+            Ok(native) => {
+                started.span.end(Outcome::Ok);
                 self.pipeline.add_command(native);
             }
             Err(error) => {
+                started.span.end(error::of_error(&error));
                 self.failed.get_or_insert(error);
             }
         }
@@ -158,9 +243,6 @@ impl<'p> TracedPipeline<'p> {
     /// Starts the send span, and gives the messages that waited for it their context. `None` for a pipeline without messages.
     pub(crate) fn start(self) -> redis::RedisResult<Sending> {
         let Self { pipeline, publisher, messages, failed } = self;
-        if let Some(error) = failed {
-            return Err(error);
-        }
         let Some(operation) = shared(messages.iter().map(|message| message.operation)).or_else(|| {
             // Several commands in one pipeline.
             messages.first().map(|_| "publish")
@@ -174,6 +256,11 @@ impl<'p> TracedPipeline<'p> {
         let created = messages.iter().filter_map(|message| message.created.clone());
         let operation = Operation::new(operation, &destination).batch(messages.len());
         let span = publisher.telemetry.send_batch(operation, created);
+        if let Some(error) = failed {
+            // The call has failed, and the messages that were created go nowhere: their own spans are over, this one tells.
+            span.end(error::of_error(&error));
+            return Err(error);
+        }
         let waiting = messages.iter().filter_map(|message| {
             let name = String::from_utf8_lossy(&message.channel);
             Some((message.index, publisher.form(&name), message.waiting?))

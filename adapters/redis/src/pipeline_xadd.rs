@@ -33,6 +33,16 @@ impl TracedPipeline<'_> {
     }
 
     /// Adds an `XADD` of the fields in a map.
+    ///
+    /// ```no_run
+    /// use std::collections::BTreeMap;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// let fields = BTreeMap::from([("id", "42"), ("item", "coffee")]);
+    /// let (id,): (String,) = producer.pipeline_blocking(|pipeline| _ = pipeline.xadd_map("orders", "*", fields))?;
+    /// # Ok(()) }
+    /// ```
     pub fn xadd_map<K, I, M>(&mut self, key: K, id: I, map: M) -> &mut Self
     where
         K: ToRedisArgs,
@@ -43,6 +53,17 @@ impl TracedPipeline<'_> {
     }
 
     /// Adds an `XADD` with redis' options, as [`TracedProducer::xadd_options`](crate::TracedProducer::xadd_options).
+    ///
+    /// ```no_run
+    /// use redis::streams::StreamAddOptions;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// let existing = StreamAddOptions::default().nomkstream();
+    /// let (id,): (Option<String>,) = producer
+    ///     .pipeline_blocking(|pipeline| _ = pipeline.xadd_options("orders", "*", &[("id", "42")], &existing))?;
+    /// # Ok(()) }
+    /// ```
     pub fn xadd_options<K, I, M>(&mut self, key: K, id: I, items: M, options: &StreamAddOptions) -> &mut Self
     where
         K: ToRedisArgs,
@@ -53,6 +74,17 @@ impl TracedPipeline<'_> {
     }
 
     /// Adds an `XADD`, after which the stream is trimmed.
+    ///
+    /// ```no_run
+    /// use redis::streams::StreamMaxlen;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// producer.pipeline_blocking::<()>(|pipeline| {
+    ///     pipeline.xadd_maxlen("orders", StreamMaxlen::Approx(1000), "*", &[("id", "42")]);
+    /// })
+    /// # }
+    /// ```
     pub fn xadd_maxlen<K, I, F, V>(&mut self, key: K, maxlen: StreamMaxlen, id: I, items: &[(F, V)]) -> &mut Self
     where
         K: ToSingleRedisArg,
@@ -64,6 +96,19 @@ impl TracedPipeline<'_> {
     }
 
     /// Adds an `XADD` of the fields in a map, after which the stream is trimmed.
+    ///
+    /// ```no_run
+    /// use redis::streams::StreamMaxlen;
+    /// use std::collections::BTreeMap;
+    /// use traced_redis::TracedProducer;
+    ///
+    /// # fn example(mut producer: TracedProducer<redis::Connection>) -> redis::RedisResult<()> {
+    /// let fields = BTreeMap::from([("id", "42")]);
+    /// producer.pipeline_blocking::<()>(|pipeline| {
+    ///     pipeline.xadd_maxlen_map("orders", StreamMaxlen::Equals(1000), "*", fields);
+    /// })
+    /// # }
+    /// ```
     pub fn xadd_maxlen_map<K, I, M>(&mut self, key: K, maxlen: StreamMaxlen, id: I, map: M) -> &mut Self
     where
         K: ToSingleRedisArg,
@@ -81,7 +126,7 @@ impl TracedPipeline<'_> {
         let mut created = existing.span_context().cloned();
         if kept.is_none() && telemetry.makes_create_spans() {
             let destination = self.publisher.prepared("create", &String::from_utf8_lossy(addition.stream()));
-            let operation = addition.operation("create", &destination).existing(existing);
+            let operation = addition.operation("create", &destination, telemetry).existing(existing);
             span = addition.start(operation, |operation, fields| telemetry.create(operation, fields));
             created = span.span_context();
         } else if kept.is_none() && addition.takes_context() {

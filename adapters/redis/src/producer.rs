@@ -30,6 +30,15 @@ pub struct TracedProducer<C> {
 
 impl<C> TracedProducer<C> {
     /// Publishes over this connection, byte payloads in this form, with the process-wide providers and propagator.
+    ///
+    /// ```no_run
+    /// use traced_redis::{Form, TracedProducer};
+    ///
+    /// # async fn example(client: redis::Client) -> redis::RedisResult<()> {
+    /// let connection = client.get_multiplexed_async_connection().await?;
+    /// let producer = TracedProducer::new(connection, Form::Binary);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn new(connection: C, form: Form) -> Self {
         Self::with_settings(connection, form, &Settings::default())
@@ -69,6 +78,17 @@ impl<C> TracedProducer<C> {
     }
 
     /// The connection.
+    ///
+    /// ```
+    /// use traced_redis::redis::{Client, IntoConnectionInfo};
+    /// use traced_redis::{Form, TracedProducer};
+    ///
+    /// # fn main() -> redis::RedisResult<()> {
+    /// let client = Client::open("redis://127.0.0.1/7")?;
+    /// let producer = TracedProducer::new(client, Form::Binary);
+    /// assert_eq!(producer.get_ref().get_connection_info().redis_settings().db(), 7);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &C {
         &self.connection
@@ -90,12 +110,26 @@ impl<C> TracedProducer<C> {
     }
 
     /// Gives the connection back.
+    ///
+    /// ```
+    /// use traced_redis::{Form, TracedProducer};
+    ///
+    /// let producer = TracedProducer::new("any connection", Form::Binary);
+    /// assert_eq!(producer.into_inner(), "any connection");
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> C {
         self.connection
     }
 
     /// Whether spans are made, or no SDK was seen so far.
+    ///
+    /// ```
+    /// use traced_redis::envelope::Status;
+    /// use traced_redis::{Form, TracedProducer};
+    ///
+    /// assert_eq!(TracedProducer::new((), Form::Binary).status(), Status::NoMessageYet);
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.publisher.telemetry.status()

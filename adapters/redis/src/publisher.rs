@@ -82,7 +82,14 @@ impl Publisher {
     /// The same for what was worked out before.
     pub(crate) fn send_to(&self, target: &Target<'_>, body: &impl Body) -> RedisResult<(MessageSpan, Cmd)> {
         let operation = target.operation(target.command.operation(), body);
-        target.start(body, |headers| self.telemetry.send(operation, headers))
+        let Started { span, command } = target.start(body, |headers| self.telemetry.send(operation, headers));
+        match command {
+            Ok(command) => Ok((span, command)),
+            Err(error) => {
+                span.end(error::of_error(&error));
+                Err(error)
+            }
+        }
     }
 }
 
@@ -104,21 +111,18 @@ impl<'t> Target<'t> {
     }
 
     /// Starts a span by `start`. Whether or not it writes a context, the form is the same: subscribers rely on it.
-    pub(crate) fn start(
-        &self,
-        body: &impl Body,
-        start: impl FnOnce(&mut MessageHeaders) -> MessageSpan,
-    ) -> RedisResult<(MessageSpan, Cmd)> {
+    pub(crate) fn start(&self, body: &impl Body, start: impl FnOnce(&mut MessageHeaders) -> MessageSpan) -> Started {
         let mut headers = MessageHeaders::new();
         let span = start(&mut headers);
-        match body.encode(self.form, &headers) {
-            Ok(payload) => Ok((span, self.command.to(self.channel, payload))),
-            Err(error) => {
-                span.end(error::of_error(&error));
-                Err(error)
-            }
-        }
+        let command = body.encode(self.form, &headers).map(|payload| self.command.to(self.channel, payload));
+        Started { span, command }
     }
+}
+
+/// The span of a message, and the command that publishes it; or why its payload cannot be written.
+pub(crate) struct Started {
+    pub(crate) span: MessageSpan,
+    pub(crate) command: RedisResult<Cmd>,
 }
 
 #[cfg(test)]

@@ -62,6 +62,11 @@ impl Reading {
         if self.group.is_some() { "xreadgroup" } else { "xread" }
     }
 
+    /// Who reads, of the group.
+    pub(crate) fn consumer(&self) -> Option<&[u8]> {
+        self.group_arguments.get(2).map(Vec::as_slice)
+    }
+
     /// The command that waits for so long.
     pub(crate) fn command(&self, block: Option<u64>) -> Cmd {
         let mut command = cmd(if self.group.is_some() { "XREADGROUP" } else { "XREAD" });

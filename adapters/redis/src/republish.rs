@@ -178,8 +178,9 @@ impl<C> TracedProducer<C> {
         HeaderInjector(&mut fields).set(ATTEMPT_FIELD, attempt);
         let mut addition = Addition::new(stream, "*", &fields);
         let destination = self.publisher.prepared("xadd", &String::from_utf8_lossy(stream));
-        let operation = addition.operation("xadd", &destination).existing(addition.existing(&self.publisher));
         let telemetry = &self.publisher.telemetry;
+        let operation = addition.operation("xadd", &destination, telemetry);
+        let operation = operation.existing(addition.existing(&self.publisher));
         let span = addition.start(operation.keep_existing(), |operation, fields| telemetry.send(operation, fields));
         Ok((span, addition.command()))
     }

@@ -12,11 +12,13 @@ use traced_envelope::{
 #[derive(Clone, Debug)]
 pub(crate) struct Source {
     pub(crate) telemetry: Telemetry,
+    /// Whether entries of a stream are asked for by single reads.
+    pub(crate) pulled: bool,
 }
 
 impl Source {
     pub(crate) fn new(settings: &Settings) -> Self {
-        Self { telemetry: crate::telemetry(settings) }
+        Self { telemetry: crate::telemetry(settings), pulled: false }
     }
 
     pub(crate) fn accepted(&self) -> AcceptedForms {

@@ -49,6 +49,13 @@ pub struct StreamConsumer<C> {
 
 impl<C> StreamConsumer<C> {
     /// Reads over this connection, with the process-wide providers and propagator.
+    ///
+    /// ```
+    /// use traced_redis::StreamConsumer;
+    ///
+    /// let wrapping = StreamConsumer::new(()); // no connection: for entries that come another way
+    /// assert_eq!(wrapping.into_inner(), ());
+    /// ```
     #[must_use]
     pub fn new(connection: C) -> Self {
         Self::with_settings(connection, &Settings::default())
@@ -96,8 +103,11 @@ impl<C> StreamConsumer<C> {
     }
 
     /// Whether the group is asked how often it has delivered an entry, by `XPENDING`, where the reply does not tell: for entries that were
-    /// claimed, or read again. It is one more round trip, for all entries of a stream together; if it fails, the number is unknown.
+    /// claimed, or read again. It is one more command, for all entries of a stream together; if it fails, the number is unknown.
     /// Default: yes. Entries that are read for the first time are never asked for.
+    ///
+    /// Where the consumer has so many other entries pending between those that it just got that the answer has no room for all (twice
+    /// as many, and ten), the missing ones are asked for one by one, at most a hundred: of more, the number is unknown.
     ///
     /// ```no_run
     /// use traced_redis::StreamConsumer;
@@ -112,25 +122,83 @@ impl<C> StreamConsumer<C> {
         self
     }
 
+    /// Whether a read is a single pull: made inside a span for a reason of its own, as to answer a request, and not one turn of a loop.
+    /// Under [`Relation::Auto`](traced_envelope::Relation::Auto) a span that is active around the processing is the parent then, and the
+    /// entry's creation context is linked. Default: no. Redis has the same commands for both, so that it has to be said.
+    ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use redis::streams::StreamReadOptions;
+    /// use traced_redis::{Entry, StreamConsumer};
+    ///
+    /// # async fn deliver(_: &Entry) -> redis::RedisResult<()> { Ok(()) }
+    /// # async fn example(connection: MultiplexedConnection) -> redis::RedisResult<()> {
+    /// let mut consumer = StreamConsumer::new(connection).pulled(true);
+    /// let one = StreamReadOptions::default().group("support", "desk-1").count(1);
+    /// if let Some(call) = consumer.xread_options(&["calls"], &[">"], &one).await?.pop() {
+    ///     call.process_and_settle(consumer.get_mut(), async |call| deliver(&call).await).await?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn pulled(mut self, pulled: bool) -> Self {
+        Arc::make_mut(&mut self.source).pulled = pulled;
+        self
+    }
+
     /// The connection.
+    ///
+    /// ```no_run
+    /// use redis::aio::{ConnectionLike, MultiplexedConnection};
+    /// use traced_redis::StreamConsumer;
+    ///
+    /// # fn example(consumer: &StreamConsumer<MultiplexedConnection>) {
+    /// assert_eq!(consumer.get_ref().get_db(), 0);
+    /// # }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &C {
         &self.connection
     }
 
     /// The connection, for acknowledgements and all other commands: they make no spans.
+    ///
+    /// ```no_run
+    /// use redis::{AsyncCommands, aio::MultiplexedConnection};
+    /// use traced_redis::StreamConsumer;
+    ///
+    /// # async fn example(mut consumer: StreamConsumer<MultiplexedConnection>) -> redis::RedisResult<()> {
+    /// let waiting: usize = consumer.get_mut().xlen("orders").await?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get_mut(&mut self) -> &mut C {
         &mut self.connection
     }
 
     /// Gives the connection back.
+    ///
+    /// ```no_run
+    /// use redis::{AsyncCommands, aio::MultiplexedConnection};
+    /// use traced_redis::StreamConsumer;
+    ///
+    /// # async fn example(consumer: StreamConsumer<MultiplexedConnection>) -> redis::RedisResult<()> {
+    /// let gone: bool = consumer.into_inner().xgroup_delconsumer("orders", "inventory", "worker-1").await?;
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> C {
         self.connection
     }
 
     /// Whether spans are made, or no SDK was seen so far.
+    ///
+    /// ```
+    /// use traced_redis::envelope::Status;
+    /// use traced_redis::StreamConsumer;
+    ///
+    /// assert_eq!(StreamConsumer::new(()).status(), Status::NoMessageYet);
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.source.telemetry.status()

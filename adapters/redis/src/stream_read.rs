@@ -1,7 +1,7 @@
 //! `XREAD` and `XREADGROUP` over asynchronous connections.
 
 use crate::reading::Reading;
-use crate::{Entry, StreamConsumer, TracedEntry, attempt, entries};
+use crate::{Entry, StreamConsumer, TracedEntry, entries, pending};
 use redis::aio::ConnectionLike;
 use redis::streams::StreamReadOptions;
 use redis::{RedisResult, ToRedisArgs, Value};
@@ -90,7 +90,7 @@ impl<C: ConnectionLike> StreamConsumer<C> {
             let piece = pieces.next();
             let reply: Value = reading.command(piece.block).query_async(&mut self.connection).await?;
             if let Some(mut entries) = entries::of_read(reply, |stream| reading.delivery(stream))? {
-                self.count(&mut entries).await;
+                self.count(&mut entries, reading.consumer()).await;
                 return Ok(self.received(reading.operation(), entries, started));
             }
             if piece.is_last {
@@ -100,13 +100,15 @@ impl<C: ConnectionLike> StreamConsumer<C> {
         }
     }
 
-    /// Asks how often the entries were delivered.
-    pub(crate) async fn count(&mut self, entries: &mut [Entry]) {
-        for entries in attempt::unknown(entries).filter(|_| self.counts_deliveries) {
-            if let Some(pipeline) = attempt::pending(entries)
-                && let Ok(answers) = pipeline.query_async::<Vec<Value>>(&mut self.connection).await
+    /// Asks how often the entries were delivered, which this consumer has got.
+    pub(crate) async fn count(&mut self, entries: &mut [Entry], consumer: Option<&[u8]>) {
+        for mut pending in pending::unknown(entries).filter(|_| self.counts_deliveries) {
+            let Some(range) = pending.range(consumer) else { continue };
+            let Ok(answer) = range.query_async::<Value>(&mut self.connection).await else { continue };
+            if let Some(one_by_one) = pending.note(&answer)
+                && let Ok(answers) = one_by_one.query_async::<Vec<Value>>(&mut self.connection).await
             {
-                attempt::note(entries, &answers);
+                pending.note_missing(&answers);
             }
         }
     }

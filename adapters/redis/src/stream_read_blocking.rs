@@ -1,7 +1,7 @@
 //! `XREAD` and `XREADGROUP` over synchronous connections.
 
 use crate::reading::Reading;
-use crate::{Entry, StreamConsumer, TracedEntry, attempt, entries};
+use crate::{Entry, StreamConsumer, TracedEntry, entries, pending};
 use redis::streams::StreamReadOptions;
 use redis::{ConnectionLike, RedisResult, ToRedisArgs, Value};
 use std::time::SystemTime;
@@ -73,7 +73,7 @@ impl<C: ConnectionLike> StreamConsumer<C> {
             let piece = pieces.next();
             let reply: Value = reading.command(piece.block).query(&mut self.connection)?;
             if let Some(mut entries) = entries::of_read(reply, |stream| reading.delivery(stream))? {
-                self.count_blocking(&mut entries);
+                self.count_blocking(&mut entries, reading.consumer());
                 return Ok(self.received(reading.operation(), entries, started));
             }
             if piece.is_last {
@@ -83,13 +83,15 @@ impl<C: ConnectionLike> StreamConsumer<C> {
         }
     }
 
-    /// Asks how often the entries were delivered.
-    pub(crate) fn count_blocking(&mut self, entries: &mut [Entry]) {
-        for entries in attempt::unknown(entries).filter(|_| self.counts_deliveries) {
-            if let Some(pipeline) = attempt::pending(entries)
-                && let Ok(answers) = pipeline.query::<Vec<Value>>(&mut self.connection)
+    /// Asks how often the entries were delivered, which this consumer has got.
+    pub(crate) fn count_blocking(&mut self, entries: &mut [Entry], consumer: Option<&[u8]>) {
+        for mut pending in pending::unknown(entries).filter(|_| self.counts_deliveries) {
+            let Some(range) = pending.range(consumer) else { continue };
+            let Ok(answer) = range.query::<Value>(&mut self.connection) else { continue };
+            if let Some(one_by_one) = pending.note(&answer)
+                && let Ok(answers) = one_by_one.query::<Vec<Value>>(&mut self.connection)
             {
-                attempt::note(entries, &answers);
+                pending.note_missing(&answers);
             }
         }
     }

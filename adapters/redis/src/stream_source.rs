@@ -6,7 +6,7 @@ use crate::source::Source;
 use crate::{Entry, HeaderExtractor, destination};
 use opentelemetry::trace::{SpanContext, TraceContextExt};
 use std::time::{Duration, SystemTime};
-use traced_envelope::{MessageSpan, Operation, PreparedDestination, is_anonymous};
+use traced_envelope::{MessageSpan, Operation, PreparedDestination, Telemetry, is_anonymous};
 
 impl Source {
     pub(crate) fn of_stream(&self, stream: &[u8], group: Option<&[u8]>) -> PreparedDestination {
@@ -27,10 +27,16 @@ impl Source {
         let destination = self.of_stream(entry.stream(), entry.group());
         let operation = Operation::new("process", &destination)
             .message_id(entry.id())
-            .body_size(size(entry))
             .attempt(attempt(entry))
+            .pulled(self.pulled)
             .redelivered(entry.deliveries().is_some_and(|deliveries| deliveries > 1))
             .sent_at(added_at(entry.id()));
+        let operation = if self.telemetry.notes_message_sizes() {
+            let fields = entry.fields().iter().filter_map(|(name, value)| Some((bytes(name)?, bytes(value)?)));
+            operation.body_size(own_size(&self.telemetry, fields))
+        } else {
+            operation
+        };
         self.telemetry.process(operation, &HeaderExtractor(entry))
     }
 
@@ -40,12 +46,12 @@ impl Source {
     }
 }
 
-/// Of the application's own fields, names and values.
-fn size(entry: &Entry) -> usize {
-    let ours = ["traceparent", "tracestate", "baggage", ATTEMPT_FIELD];
-    let own = |name: &[u8]| !ours.iter().any(|ours| ours.as_bytes() == name);
-    let sizes = entry.fields().iter().filter_map(|(name, value)| Some((bytes(name)?, bytes(value)?)));
-    sizes.filter(|(name, _)| own(name)).map(|(name, value)| name.len() + value.len()).sum()
+/// Of the application's own fields, names and values: without those of the context, whatever the propagator calls them, and of a retry.
+pub(crate) fn own_size<'f>(telemetry: &Telemetry, fields: impl Iterator<Item = (&'f [u8], &'f [u8])>) -> usize {
+    let is_ours = |name: &[u8]| {
+        name == ATTEMPT_FIELD.as_bytes() || std::str::from_utf8(name).is_ok_and(|name| telemetry.is_context_field(name))
+    };
+    fields.filter(|(name, _)| !is_ours(name)).map(|(name, value)| name.len() + value.len()).sum()
 }
 
 /// When the entry was added: an id that Redis made (`*`) begins with the server's time in milliseconds. Streams are there since 2018; a

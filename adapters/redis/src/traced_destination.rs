@@ -58,6 +58,14 @@ impl<C: Clone> TracedProducer<C> {
 }
 
 /// A channel that messages are published to often; made by [`TracedProducer::destination`].
+///
+/// ```
+/// use traced_redis::{Form, TracedDestination, TracedProducer};
+///
+/// let producer = TracedProducer::new("any connection", Form::Binary).form_for("legacy.*", Form::Bare);
+/// let legacy: TracedDestination<_> = producer.destination("legacy.orders");
+/// assert!(format!("{legacy:?}").contains("Bare")); // the channel's form, looked up once
+/// ```
 #[derive(Clone)]
 pub struct TracedDestination<C> {
     connection: C,
@@ -71,6 +79,15 @@ pub struct TracedDestination<C> {
 impl<C: ConnectionLike> TracedDestination<C> {
     /// [`TracedProducer::publish`] to this channel.
     ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use traced_redis::TracedDestination;
+    ///
+    /// # async fn example(mut orders: TracedDestination<MultiplexedConnection>) -> redis::RedisResult<()> {
+    /// assert_eq!(orders.publish(b"42").await?, 1); // one receiver
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// redis' own, unchanged.
@@ -83,6 +100,20 @@ impl<C: ConnectionLike> TracedDestination<C> {
     }
 
     /// [`TracedProducer::publish_json`] to this channel.
+    ///
+    /// ```no_run
+    /// use redis::aio::MultiplexedConnection;
+    /// use traced_redis::TracedDestination;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Order {
+    ///     id: u64,
+    /// }
+    ///
+    /// # async fn example(mut orders: TracedDestination<MultiplexedConnection>) -> redis::RedisResult<()> {
+    /// orders.publish_json(&Order { id: 42 }).await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

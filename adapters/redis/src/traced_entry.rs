@@ -15,6 +15,17 @@ use traced_envelope::Outcome;
 /// The span starts when the handler does, not before. [`process_and_settle`](Self::process_and_settle) is the usual way for a consumer
 /// group, [`process`](Self::process) without one; [`start`](Self::start) is for entries that are acknowledged elsewhere. It owns the
 /// entry, so that it can be given to another task as it is.
+///
+/// ```
+/// use traced_redis::envelope::testing::Capture;
+/// use traced_redis::{Entry, StreamConsumer, redis::streams::StreamId};
+///
+/// let capture = Capture::new();
+/// let consumer = StreamConsumer::with_settings((), &capture.settings("warehouse"));
+/// let entry = consumer.wrap(Entry::new("orders", StreamId::default()));
+/// assert_eq!(entry.process_blocking(|entry| Ok::<_, std::io::Error>(entry.fields().len())).ok(), Some(0));
+/// capture.assert_trace("process orders  warehouse  CONSUMER");
+/// ```
 #[derive(Clone)]
 pub struct TracedEntry {
     entry: Entry,
@@ -27,12 +38,27 @@ impl TracedEntry {
     }
 
     /// The entry.
+    ///
+    /// ```
+    /// # use traced_redis::{Entry, StreamConsumer, redis::streams::StreamId};
+    /// # let native = StreamId { id: "1700000000000-0".to_owned(), ..StreamId::default() };
+    /// let entry = StreamConsumer::new(()).wrap(Entry::new("orders", native));
+    /// assert_eq!(entry.get_ref().id(), "1700000000000-0");
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Entry {
         &self.entry
     }
 
     /// Gives the entry back; no span is made.
+    ///
+    /// ```
+    /// use traced_redis::redis::streams::StreamId;
+    /// # use traced_redis::{Entry, StreamConsumer};
+    /// # let entry = StreamConsumer::new(()).wrap(Entry::new("orders", StreamId { id: "1-0".to_owned(), ..StreamId::default() }));
+    /// let native: StreamId = entry.into_inner().into();
+    /// assert_eq!(native.id, "1-0");
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> Entry {
         self.entry
@@ -40,6 +66,17 @@ impl TracedEntry {
 
     /// Which attempt at the entry this is, 1 for the first, and where nothing tells: by the group's count of its deliveries, and the field
     /// `x-attempt` of [`TracedProducer::retry`](crate::TracedProducer::retry).
+    ///
+    /// ```
+    /// use traced_redis::redis::{Value, streams::StreamId};
+    /// use traced_redis::{Entry, StreamConsumer};
+    ///
+    /// let consumer = StreamConsumer::new(());
+    /// let mut native = StreamId::default();
+    /// assert_eq!(consumer.wrap(Entry::new("orders", native.clone())).attempt(), 1);
+    /// native.map.insert("x-attempt".to_owned(), Value::BulkString(b"3".to_vec()));
+    /// assert_eq!(consumer.wrap(Entry::new("orders", native)).attempt(), 3);
+    /// ```
     #[must_use]
     pub fn attempt(&self) -> u32 {
         attempt(&self.entry).unwrap_or(1)

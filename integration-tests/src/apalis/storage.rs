@@ -14,6 +14,7 @@ use serde_json::Value;
 use std::error::Error;
 use std::fmt::{self, Debug};
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
 use test_brokers::Broker;
 use traced_apalis::apalis_core;
@@ -65,7 +66,13 @@ pub trait Storage: Clone + Debug + Send + Sync + 'static {
     /// A queue in it, from which jobs are fetched one at a time, since what is fetched is locked; and with no lock besides that, which
     /// would wait for somebody to poll.
     fn queue(&self, name: &str) -> Self::Backend;
+    /// A queue for workers in several processes: they give a sign of life once a second, and look for jobs of those that gave none for
+    /// so many.
+    fn workers_queue(&self, name: &str, dead_after_seconds: usize) -> Self::Backend;
 }
+
+/// Between two signs of life. The storages count in whole seconds.
+const HEARTBEAT: Duration = Duration::from_secs(1);
 
 /// SQLite in a file.
 #[derive(Clone, Debug)]
@@ -101,6 +108,12 @@ impl Storage for Sqlite {
 
     fn queue(&self, name: &str) -> Self::Backend {
         let config = apalis_sqlite::Config::default().queue(name).batch_size(1).lock_tasks(false);
+        SqliteStorage::new(&self.pool).with_config(config)
+    }
+
+    fn workers_queue(&self, name: &str, dead_after_seconds: usize) -> Self::Backend {
+        let config = apalis_sqlite::Config::default().queue(name).batch_size(1);
+        let config = config.heartbeat_interval(HEARTBEAT).missed_heartbeats(dead_after_seconds);
         SqliteStorage::new(&self.pool).with_config(config)
     }
 }
@@ -139,6 +152,12 @@ impl Storage for Postgres {
         let config = apalis_postgres::Config::default().queue(name).batch_size(1).lock_tasks(false);
         PostgresStorage::new(&self.pool).with_config(config)
     }
+
+    fn workers_queue(&self, name: &str, dead_after_seconds: usize) -> Self::Backend {
+        let config = apalis_postgres::Config::default().queue(name).batch_size(1);
+        let config = config.heartbeat_interval(HEARTBEAT).missed_heartbeats(dead_after_seconds);
+        PostgresStorage::new(&self.pool).with_config(config)
+    }
 }
 
 /// Redis.
@@ -175,6 +194,12 @@ impl Storage for Redis {
 
     fn queue(&self, name: &str) -> Self::Backend {
         let config = apalis_redis::Config::default().queue(name).batch_size(1).lock_tasks(false);
+        RedisStorage::new(self.connection.clone()).with_config(config)
+    }
+
+    fn workers_queue(&self, name: &str, dead_after_seconds: usize) -> Self::Backend {
+        let config = apalis_redis::Config::default().queue(name).batch_size(1);
+        let config = config.heartbeat_interval(HEARTBEAT).missed_heartbeats(dead_after_seconds);
         RedisStorage::new(self.connection.clone()).with_config(config)
     }
 }

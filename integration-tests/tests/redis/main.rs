@@ -20,6 +20,7 @@ mod streams_bad_input;
 mod streams_blocking;
 mod streams_claims;
 mod streams_pipelines;
+mod streams_pulled;
 mod streams_reading;
 mod streams_republish;
 mod subscriptions;

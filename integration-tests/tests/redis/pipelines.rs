@@ -134,14 +134,51 @@ async fn a_value_without_json_fails_the_pipeline_before_anything_is_sent() -> Re
     let result: RedisResult<()> = producer
         .pipeline(|pipeline| {
             pipeline.get_mut().set(&key, 1);
-            pipeline.publish("orders", b"1").publish_json("orders", &no_json);
+            pipeline.publish("orders", b"1").publish_json("orders", &no_json).publish("orders", b"3");
         })
         .await;
     assert_eq!(result.expect_err("a key is no string").kind(), redis::ErrorKind::Client);
     let exists: bool = redis::AsyncCommands::exists(producer.get_mut(), &key).await?;
     assert!(!exists);
     server.capture.assert_no_open_spans();
-    assert!(server.capture.spans().iter().all(|span| span.name() == "create orders"));
+    Ok(())
+}
+
+/// Bug that this prevents: the messages of a pipeline that was never sent had create spans without an error, and nothing said that they
+/// went nowhere; without create spans there was no span at all.
+#[tokio::test]
+async fn the_send_span_of_a_pipeline_that_was_never_sent_has_the_error() -> Result<()> {
+    for (create_spans, entry) in [(true, false), (true, true), (false, false), (false, true)] {
+        let server = Server::shared().await?;
+        let settings = server.shop().create_spans(create_spans);
+        let mut producer = TracedProducer::with_settings(server.connection().await?, Form::Binary, &settings);
+        let no_json = BTreeMap::from([((1, 2), 3)]);
+        let result: RedisResult<()> = producer
+            .pipeline(|pipeline| {
+                match entry {
+                    true => pipeline.xadd("orders", "*", &[("id", 1)]),
+                    false => pipeline.publish("orders", b"1"),
+                };
+                pipeline.publish_json("orders", &no_json);
+            })
+            .await;
+        result.expect_err("a key is no string");
+        server.capture.assert_no_open_spans();
+        let sent = server.capture.span("publish orders");
+        assert!(sent.is_error());
+        assert_eq!(attribute(&sent, "error.type").as_deref(), Some("client_error"));
+        assert_eq!(attribute(&sent, "messaging.batch.message_count").as_deref(), Some("2"));
+        let spans = server.capture.spans();
+        let created: Vec<_> = spans.iter().filter(|span| span.name() == "create orders").collect();
+        assert_eq!(created.iter().map(|span| span.is_error()).collect::<Vec<_>>(), [false, true][..created.len()]);
+        assert_eq!(created.len(), if create_spans { 2 } else { 0 });
+        let linked: Vec<_> = sent.links().iter().map(|link| link.span_context.span_id()).collect();
+        assert_eq!(linked, created.iter().map(|span| span.span_id()).collect::<Vec<_>>());
+        // As a single message that cannot be written: an attempt that failed.
+        let counted = server.capture.metric("messaging.client.sent.messages");
+        assert_eq!(counted.value(), 2.0);
+        assert_eq!(counted.attribute("error.type").map(ToString::to_string).as_deref(), Some("client_error"));
+    }
     Ok(())
 }
 

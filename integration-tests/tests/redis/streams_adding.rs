@@ -2,13 +2,14 @@
 
 use anyhow::{Context as _, Result};
 use opentelemetry::trace::SpanKind;
+use opentelemetry_propagator_b3::{B3Encoding, Propagator as B3};
 use redis::cluster::ClusterClient;
 use redis::streams::{
     StreamAddOptions, StreamMaxlen, StreamRangeReply, StreamReadOptions, StreamTrimStrategy, StreamTrimmingMode,
 };
 use redis::{AsyncCommands as _, Value};
 use test_brokers::RedisCluster;
-use traced_envelope::ExistingContext;
+use traced_envelope::{ExistingContext, Settings};
 use traced_redis::{Form, StreamConsumer, TracedProducer};
 
 use crate::server::{Server, attribute, soon, traceparent, unique};
@@ -202,5 +203,36 @@ where
     assert_eq!(again.attempt(), 2, "reading again is another delivery");
     again.process_and_settle(consumer.get_mut(), async |_| redis::RedisResult::Ok(())).await?;
     assert!(consumer.xread_options(&[&name], &["0"], &options).await?.is_empty());
+    Ok(())
+}
+
+/// Bug that this prevents: the fields of another propagator than the W3C's were counted as the application's.
+#[tokio::test]
+async fn the_size_is_that_of_the_applications_own_fields_whatever_the_propagator_writes() -> Result<()> {
+    let propagators: [fn(Settings) -> Settings; 3] = [
+        |settings| settings,
+        // That of a single header writes the others too, but does not name them among its fields.
+        |settings| settings.propagator(B3::with_encoding(B3Encoding::SingleAndMultiHeader)),
+        |settings| settings.propagator(B3::with_encoding(B3Encoding::MultipleHeader)),
+    ];
+    for with_propagator in propagators {
+        let stream = Stream::new().await?;
+        let (name, server) = (&stream.name, &stream.server);
+        let shop = with_propagator(server.shop()).message_sizes(true);
+        let mut producer = TracedProducer::with_settings(stream.connection().await?, Form::Bare, &shop);
+        producer.xadd(name, "*", &[("id", "42")]).await?;
+        let warehouse = with_propagator(server.warehouse()).message_sizes(true);
+        let mut consumer = StreamConsumer::with_settings(stream.connection().await?, &warehouse);
+        let first = next(&mut consumer, name).await?.into_inner();
+        assert!(first.fields().len() > 1, "a context has travelled");
+        // With the fields of the context, as a forwarder passes them on.
+        producer.retry(&first, 1, name).await?;
+        let second = next(&mut consumer, name).await?;
+        second.process(async |_| anyhow::Ok(())).await?;
+        for span in server.capture.spans() {
+            assert_eq!(attribute(&span, "messaging.message.body.size").as_deref(), Some("4"), "{}", span.name());
+        }
+        assert_eq!(server.capture.spans().len(), 3);
+    }
     Ok(())
 }

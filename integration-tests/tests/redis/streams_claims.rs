@@ -173,3 +173,70 @@ async fn the_newer_protocol_reads_and_claims_the_same() -> Result<()> {
     assert!(soon(consumer.xread_options(&[name], &[">"], &group("worker-1").block(600))).await??.is_empty());
     Ok(())
 }
+
+/// How many commands of a kind the server has run so far.
+async fn calls(connection: &mut redis::aio::MultiplexedConnection, command: &str) -> Result<u64> {
+    let stats: String = redis::cmd("INFO").arg("commandstats").query_async(connection).await?;
+    let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+    Ok(line.and_then(|line| line.split(',').next()).map_or(Ok(0), str::parse)?)
+}
+
+/// Bug that this prevents: each claimed entry was asked for by a command of its own, ten thousand of them in one pipeline.
+#[tokio::test]
+async fn the_attempts_of_many_claimed_entries_are_asked_for_together() -> Result<()> {
+    const ENTRIES: usize = 10_000;
+    let mut stream = Stream::of(Server::own().await?).await?;
+    let name = stream.name.clone();
+    let mut added = redis::pipe();
+    for order in 0..ENTRIES {
+        added.xadd(&name, "*", &[("id", order)]).ignore();
+    }
+    let () = soon(added.query_async(&mut stream.plain)).await??;
+    // Every third is pending for the one who will claim the rest, and is not idle long enough to be among them.
+    let reply: Option<redis::streams::StreamReadReply> =
+        soon(stream.plain.xread_options(&[&name], &[">"], &group("crashed").count(ENTRIES))).await??;
+    let ours: Vec<_> = reply.context("entries")?.keys[0].ids.iter().step_by(3).map(|entry| entry.id.clone()).collect();
+    let options = StreamClaimOptions::default().with_justid().retry(40).idle(0);
+    let _: Vec<String> = soon(stream.plain.xclaim_options(&name, GROUP, "worker-2", 0, &ours, options)).await??;
+    let others: redis::streams::StreamPendingCountReply =
+        stream.plain.xpending_consumer_count(&name, GROUP, "-", "+", ENTRIES, "crashed").await?;
+    let ids: Vec<_> = others.ids.iter().map(|entry| entry.id.clone()).collect();
+    assert_eq!(ids.len() + ours.len(), ENTRIES);
+    let aged = StreamClaimOptions::default().with_justid().idle(600_000).retry(6);
+    let _: Vec<String> = soon(stream.plain.xclaim_options(&name, GROUP, "crashed", 0, &ids, aged)).await??;
+
+    let before = calls(&mut stream.plain, "xpending").await?;
+    let patient = redis::AsyncConnectionConfig::new().set_response_timeout(Some(std::time::Duration::from_secs(10)));
+    let connection = stream.server.client.get_multiplexed_async_connection_with_config(&patient).await?;
+    let mut consumer = StreamConsumer::with_settings(connection, &stream.server.warehouse());
+    let options = StreamAutoClaimOptions::default().count(ENTRIES);
+    let reply = soon(consumer.xautoclaim_options(&name, GROUP, "worker-2", 60_000, "0-0", options)).await??;
+    assert_eq!(reply.claimed.len(), ids.len());
+    assert!(reply.claimed.iter().all(|entry| entry.attempt() == 7));
+    assert_eq!(calls(&mut stream.plain, "xpending").await? - before, 1);
+    Ok(())
+}
+
+/// The fall-back: what lies between two entries fills the answer.
+#[tokio::test]
+async fn entries_that_lie_far_apart_have_their_attempts() -> Result<()> {
+    let mut stream = Stream::new().await?;
+    let name = stream.name.clone();
+    let mut added = redis::pipe();
+    for order in 0..100 {
+        added.xadd(&name, "*", &[("id", order)]);
+    }
+    let ids: Vec<String> = soon(added.query_async(&mut stream.plain)).await??;
+    let mut consumer = stream.consumer().await?;
+    consumer.xread_options(&[&name], &[">"], &group("worker-1")).await?;
+    let apart = [&ids[99], &ids[0]];
+    let claimed = consumer.xclaim(&name, GROUP, "worker-1", 0, &apart).await?;
+    let attempts = claimed.iter().map(|entry| (entry.get_ref().id(), entry.attempt())).collect::<Vec<_>>();
+    assert_eq!(attempts, [(ids[99].as_str(), 2), (ids[0].as_str(), 2)]);
+    // Over a synchronous connection too.
+    let mut blocking =
+        StreamConsumer::with_settings(stream.server.client.get_connection()?, &stream.server.warehouse());
+    let claimed = blocking.xclaim_blocking(&name, GROUP, "worker-1", 0, &apart)?;
+    assert_eq!(claimed.iter().map(traced_redis::TracedEntry::attempt).collect::<Vec<_>>(), [3, 3]);
+    Ok(())
+}

@@ -199,3 +199,34 @@ async fn a_message_that_came_another_way_is_wrapped() -> Result<()> {
     server.capture.assert_one_trace();
     consumer.into_inner().unsubscribe(&channel).await.context("redis' own subscription")
 }
+
+/// Bug that this prevents: the channels of one pattern took every place among the consumer's destinations, and a channel that was
+/// subscribed to by its name was left out of the metrics from then on.
+#[tokio::test]
+async fn the_channels_of_a_pattern_keep_no_other_channel_out_of_the_metrics() -> Result<()> {
+    const CHANNELS: usize = 1100;
+    let server = Server::shared().await?;
+    let (prefix, orders) = (unique("user"), unique("orders"));
+    let mut subscription = soon(server.client.get_async_pubsub()).await??;
+    soon(subscription.psubscribe(format!("{prefix}.*"))).await??;
+    soon(subscription.subscribe(&orders)).await??;
+    let mut consumer = TracedConsumer::with_settings(subscription, &server.warehouse());
+    let mut plain = redis::pipe();
+    for user in 0..CHANNELS {
+        plain.publish(format!("{prefix}.{user}"), "bare").ignore();
+    }
+    plain.publish(&orders, "bare").ignore();
+    let () = soon(plain.query_async(&mut server.connection().await?)).await??;
+    for _ in 0..=CHANNELS {
+        assert_eq!(processed(&mut consumer).await?, b"bare");
+    }
+    let counted = |key: &str, destination: &str| {
+        let metrics = server.capture.metrics().into_iter();
+        let mut counters = metrics.filter(|metric| metric.name() == "messaging.client.consumed.messages");
+        let of = counters.find(|counter| counter.attribute(key).is_some_and(|value| value.as_str() == destination));
+        of.map(|counter| counter.value())
+    };
+    assert_eq!(counted("messaging.destination.name", &orders), Some(1.0));
+    assert_eq!(counted("messaging.destination.template", &format!("{prefix}.*")), Some(CHANNELS as f64));
+    Ok(())
+}
