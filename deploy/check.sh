@@ -3,12 +3,14 @@
 #   deploy/check.sh            all that can be checked here, some seconds
 #   deploy/check.sh build      makes a collector from Go modules first, some minutes; into ~/.cache/traced
 #   deploy/check.sh up         starts the brokers by docker compose with images of this machine, and takes them away again
-# PROMTOOL and OTELCOL name the programs where they are not on PATH.
+# PROMTOOL, PROMETHEUS and OTELCOL name the programs where they are not on PATH.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
+export PYTHONDONTWRITEBYTECODE=1
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/traced/otelcol-0.155.0
 promtool=${PROMTOOL:-promtool}
+prometheus=${PROMETHEUS:-prometheus}
 otelcol=${OTELCOL:-$cache/otelcol}
 missing() { echo "missing: $*"; }
 
@@ -18,7 +20,7 @@ build() {
   (cd collector/otelcol && CGO_ENABLED=0 go build -mod=readonly -trimpath -ldflags='-s -w' -o "$cache/otelcol" .)
 }
 
-prometheus() {
+rules() {
   command -v python3 >/dev/null || { missing "python3: panels are not checked"; return; }
   command -v "$promtool" >/dev/null || { missing "promtool (Debian: prometheus): rules and panels are not checked"; return; }
   "$promtool" check config prometheus/prometheus.yaml
@@ -59,11 +61,13 @@ sys.exit(f"open beyond loopback: {open_ports}" if open_ports else 0)'
 
 collector() {
   command -v "$otelcol" >/dev/null || { missing "a collector (deploy/check.sh build, or OTELCOL): its configurations are not checked"; return; }
-  for config in collector/config.yaml collector/two-tier-*.yaml; do
+  for config in collector/*.yaml; do
     if grep -q loadbalancing "$config" && ! "$otelcol" components | grep -q loadbalancing; then continue; fi
     "$otelcol" validate --config "$config"
   done
-  python3 collector/check.py "$otelcol"
+  local server=()
+  if command -v "$prometheus" >/dev/null; then server=("$prometheus"); fi
+  python3 check/configurations.py "$otelcol" "${server[@]}"
 }
 
 up() {
@@ -76,6 +80,6 @@ up() {
 case ${1:-} in
   build) build && collector ;;
   up) up ;;
-  "") prometheus; compose; collector ;;
+  "") rules; compose; collector ;;
   *) sed -n '2,6s/^# //p' "$0"; exit 2 ;;
 esac
