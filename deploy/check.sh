@@ -10,8 +10,10 @@ export PYTHONDONTWRITEBYTECODE=1
 
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/traced/otelcol-0.155.0
 promtool=${PROMTOOL:-promtool}
-prometheus=${PROMETHEUS:-prometheus}
-otelcol=${OTELCOL:-$cache/otelcol}
+# Whole paths: compose mounts these.
+export PROMETHEUS OTELCOL
+PROMETHEUS=$(command -v "${PROMETHEUS:-prometheus}" || true)
+OTELCOL=$(command -v "${OTELCOL:-$cache/otelcol}" || true)
 missing() { echo "missing: $*"; }
 
 build() {
@@ -60,21 +62,35 @@ sys.exit(f"open beyond loopback: {open_ports}" if open_ports else 0)'
 }
 
 collector() {
-  command -v "$otelcol" >/dev/null || { missing "a collector (deploy/check.sh build, or OTELCOL): its configurations are not checked"; return; }
+  [ -n "$OTELCOL" ] || { missing "a collector (deploy/check.sh build, or OTELCOL): its configurations are not checked"; return; }
   for config in collector/*.yaml; do
-    if grep -q loadbalancing "$config" && ! "$otelcol" components | grep -q loadbalancing; then continue; fi
-    "$otelcol" validate --config "$config"
+    if grep -q loadbalancing "$config" && ! "$OTELCOL" components | grep -q loadbalancing; then continue; fi
+    "$OTELCOL" validate --config "$config"
   done
   local server=()
-  if command -v "$prometheus" >/dev/null; then server=("$prometheus"); fi
-  python3 check/configurations.py "$otelcol" "${server[@]}"
+  if [ -n "$PROMETHEUS" ]; then server=("$PROMETHEUS"); fi
+  python3 check/configurations.py "$OTELCOL" "${server[@]}"
 }
 
+# Starts services of the compose files with what this machine has, waits until they are healthy, and takes all away again.
 up() {
-  local files=(-p traced-check -f docker-compose.yaml -f docker-compose.local.yaml)
+  docker compose version >/dev/null 2>&1 || { missing "docker compose, version 2: nothing is started"; exit 1; }
+  local services=(rabbitmq redis kafka postgres)
+  if [ -n "$OTELCOL" ]; then services+=(collector); else missing "a collector (deploy/check.sh build, or OTELCOL): not started"; fi
+  if [ -n "$PROMETHEUS" ]; then services+=(prometheus); else missing "prometheus (Debian: prometheus): not started"; fi
+  files=(-p traced-check -f docker-compose.yaml -f docker-compose.local.yaml)
   trap 'docker compose "${files[@]}" down --volumes --timeout 5' EXIT
-  docker compose "${files[@]}" up --detach --wait --wait-timeout 120 rabbitmq redis kafka postgres
-  docker compose "${files[@]}" ps --format '{{.Service}} {{.Health}} {{.Ports}}'
+  docker compose "${files[@]}" up --detach --wait --wait-timeout 120 "${services[@]}"
+  # What is written is there after the containers have gone: it is in the volumes.
+  docker compose "${files[@]}" exec -T redis redis-cli set kept yes >/dev/null
+  docker compose "${files[@]}" exec -T postgres psql -h 127.0.0.1 -U "${POSTGRES_USER:-traced}" -d jobs -qc 'create table kept ()'
+  docker compose "${files[@]}" exec -T rabbitmq rabbitmqctl -q add_vhost kept
+  docker compose "${files[@]}" down --timeout 10
+  docker compose "${files[@]}" up --detach --wait --wait-timeout 120 "${services[@]}"
+  [ "$(docker compose "${files[@]}" exec -T redis redis-cli get kept)" = yes ]
+  docker compose "${files[@]}" exec -T postgres psql -h 127.0.0.1 -U "${POSTGRES_USER:-traced}" -d jobs -qtc 'select from kept'
+  docker compose "${files[@]}" exec -T rabbitmq rabbitmqctl -q list_vhosts | grep -qx kept
+  docker compose "${files[@]}" ps --format '{{.Service}} {{.State}} {{.Health}} {{.Ports}}'
 }
 
 case ${1:-} in
