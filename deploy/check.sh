@@ -3,6 +3,7 @@
 #   deploy/check.sh            all that can be checked here, some seconds
 #   deploy/check.sh build      makes a collector from Go modules first, some minutes; into ~/.cache/traced
 #   deploy/check.sh up         starts the brokers by docker compose with images of this machine, and takes them away again
+#   deploy/check.sh platform   starts the whole platform by docker compose, sends orders, and follows their spans to the end
 # PROMTOOL, PROMETHEUS and OTELCOL name the programs where they are not on PATH.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -93,9 +94,31 @@ up() {
   docker compose "${files[@]}" ps --format '{{.Service}} {{.State}} {{.Health}} {{.Ports}}'
 }
 
+# Orders through the platform, its spans through the collector, their metrics to Prometheus: see check/end_to_end.py.
+platform() {
+  docker compose version >/dev/null 2>&1 || { missing "docker compose, version 2"; exit 1; }
+  [ -n "$OTELCOL" ] || { missing "a collector (deploy/check.sh build, or OTELCOL)"; exit 1; }
+  [ -n "$PROMETHEUS" ] || { missing "prometheus (Debian: prometheus, or PROMETHEUS)"; exit 1; }
+  export PLATFORM OUT
+  PLATFORM=$(realpath "${PLATFORM:-../target/debug/platform}")
+  [ -x "$PLATFORM" ] || { missing "the platform (cargo build --package examples --bin platform, or PLATFORM)"; exit 1; }
+  docker image inspect "${BASE_IMAGE:-traced-test/base:local}" >/dev/null 2>&1 || { missing "an image to run these programs in (BASE_IMAGE, a Debian)"; exit 1; }
+  OUT=$(mktemp -d)
+  sed 's/interval: 15s/interval: 1s/' prometheus/prometheus.yaml >"$OUT/prometheus.yaml"
+  files=(-p traced-platform-check)
+  for file in docker-compose{,.platform,.local,.platform.local}.yaml check/compose.yaml; do files+=(-f "$file"); done
+  trap 'docker compose "${files[@]}" down --volumes --timeout 5' EXIT
+  local services=(rabbitmq redis kafka postgres collector prometheus gateway user-service order-service inventory-worker analytics-worker job-worker notifier)
+  OTEL_METRIC_EXPORT_INTERVAL=1000 docker compose "${files[@]}" up --detach --wait --wait-timeout 180 "${services[@]}"
+  address() { echo "http://$(docker compose "${files[@]}" port "$@")"; }
+  python3 check/end_to_end.py "$(address gateway 8080)" "$(address order-service 8080)" "$(address collector 4318)" "$(address prometheus 9090)" "$(address redis 6379)" "$OUT"
+  echo "spans: $OUT"
+}
+
 case ${1:-} in
   build) build && collector ;;
   up) up ;;
+  platform) platform ;;
   "") rules; compose; collector ;;
-  *) sed -n '2,6s/^# //p' "$0"; exit 2 ;;
+  *) sed -n '2,7s/^# //p' "$0"; exit 2 ;;
 esac

@@ -19,15 +19,16 @@ from waiting import require
 
 # Nobody listens there, and nothing is tried again: spans get lost, as the panel about it wants to see.
 NOBODY = f"otlp_http/nobody: {{endpoint: 'http://{LOCAL}1', retry_on_failure: {{enabled: false}}}}"
-FILES = "file/tail: {path: '${env:OUT}/tail', flush_interval: 200ms}, file/head: {path: '${env:OUT}/head', flush_interval: 200ms}"
+FILES = "file/logs: {path: '${env:OUT}/logs', flush_interval: 200ms}, file/tail: {path: '${env:OUT}/tail', flush_interval: 200ms}, file/head: {path: '${env:OUT}/head', flush_interval: 200ms}"
 
 
 def one_collector(program, prometheus):
-    overlay = f"{{exporters: {{{FILES}, {NOBODY}}}, service: {{pipelines: {{traces/tail: {{exporters: [file/tail, otlp_http/nobody]}}, traces/head: {{exporters: [file/head]}}}}}}}}"
+    overlay = f"{{exporters: {{{FILES}, {NOBODY}}}, service: {{pipelines: {{traces/tail: {{exporters: [file/tail, otlp_http/nobody]}}, traces/head: {{exporters: [file/head]}}, logs: {{exporters: [file/logs]}}}}}}}}"
     sent = dict(TRACES)
     with Collector(program, "config.yaml", overlay) as collector:
         for traces in synthetic.batches():
             collector.send("traces", synthetic.spans_body([span for trace in traces for span in trace]))
+        collector.send("logs", synthetic.logs_body())
         calls = waiting.wait_for("all calls counted", lambda: all_calls(waiting.get(f"http://{LOCAL}{collector.metrics}/metrics")))
         if prometheus:
             with Prometheus(prometheus, collector) as server:
@@ -35,6 +36,7 @@ def one_collector(program, prometheus):
         else:
             print("missing: Prometheus: the dashboard's panels are not asked")
         waiting.wait_for("a trace of each kind that is kept", lambda: kept_enough(spans.read(collector.out / "tail"), sent))
+        logs = waiting.wait_for("a log record", (collector.out / "logs").read_text)
     tail, head = spans.read(collector.out / "tail"), spans.read(collector.out / "head")
     found, by_chance = kept(tail), kept(head)
     check_tail(found, sent)
@@ -42,6 +44,7 @@ def one_collector(program, prometheus):
     # 25 % of 500 are 125, give or take 10 each sigma.
     require(70 <= sum(by_chance.values()) <= 180, f"{by_chance} were kept by chance")
     check_masking(tail + head)
+    require(synthetic.CARD not in logs and synthetic.MAIL not in logs and "of ****" in logs, f"not masked: {logs}")
     print(f"one collector: tail sampling kept {found}, chance {by_chance}; {sum(calls.values()):.0f} calls counted")
 
 
@@ -97,7 +100,8 @@ def check_masking(found):
     everything = json.dumps(found)
     for personal in (synthetic.CARD, synthetic.MAIL, "4111111111111111", '"hidden"'):
         require(personal not in everything, f"{personal} came through")
-    require(synthetic.MESSAGE_ID in everything, "the message's id was masked")
+    for id in (synthetic.MESSAGE_ID, synthetic.UUID):
+        require(id in everything, f"the id {id} was masked")
     require("****" in everything, "nothing was masked")
     for resource, span in found:
         require("deployment.environment.name" in spans.attributes(resource), "no environment")

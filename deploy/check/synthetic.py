@@ -7,7 +7,7 @@ ERROR, SLOW, IMPORTANT, PLAIN, HEALTH = "error", "slow", "important", "plain", "
 LINKED, LINKED_IMPORTANT = "linked", "linked-important"
 TRACES = {ERROR: 10, SLOW: 10, IMPORTANT: 10, PLAIN: 400, HEALTH: 40, LINKED: 60, LINKED_IMPORTANT: 10}
 CARD, MAIL = "4111 1111 1111 1111", "jane@example.com"
-MESSAGE_ID = "1234567890123"  # looks like a card number
+MESSAGE_ID, UUID = "1234567890123", "12345678-1234-4123-8123-123456789012"  # look like card numbers
 
 
 def text(key, value):
@@ -28,9 +28,10 @@ def trace(kind, system="messaging.system"):
         "attributes": [
             text(system, "rabbitmq"), text("messaging.destination.name", "orders"),
             text("messaging.operation.name", "publish"), text("messaging.message.id", MESSAGE_ID),
-            text("card", CARD), text("customer.email", "hidden"), text("note", f"for {MAIL}"),
+            text("order.id", UUID), text("card", CARD), text("customer.email", "hidden"), text("note", f"for {MAIL}"),
             {"key": "card.number", "value": {"intValue": "4111111111111111"}},
         ],
+        "events": [{"timeUnixNano": str(now), "name": f"{CARD} of {MAIL} is charged", "attributes": [text("by", CARD)]}],
     }
     process = {**publish, "spanId": random.randbytes(8).hex(), "name": f"process {kind}", "kind": 5}
     if kind in (LINKED, LINKED_IMPORTANT):
@@ -62,6 +63,11 @@ def batches():
 def spans_body(spans):
     return {"resourceSpans": [{"resource": {"attributes": [text("service.name", "shop")]},
                                "scopeSpans": [{"scope": {"name": "check"}, "spans": spans}]}]}
+
+
+def logs_body():
+    record = {"timeUnixNano": str(time.time_ns()), "body": {"stringValue": f"{CARD} of {MAIL} is charged"}, "attributes": [text("card", CARD)]}
+    return {"resourceLogs": [{"resource": {"attributes": [text("service.name", "shop")]}, "scopeLogs": [{"scope": {"name": "check"}, "logRecords": [record]}]}]}
 
 
 def metrics_body(total):
