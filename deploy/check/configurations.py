@@ -98,9 +98,9 @@ def check_tail(found, sent):
 
 def check_masking(found):
     everything = json.dumps(found)
-    for personal in (synthetic.CARD, synthetic.MAIL, "4111111111111111", '"hidden"'):
+    for personal in (synthetic.CARD, synthetic.AMEX, synthetic.MAIL, "4111111111111111", '"hidden"'):
         require(personal not in everything, f"{personal} came through")
-    for id in (synthetic.MESSAGE_ID, synthetic.UUID):
+    for id in (synthetic.MESSAGE_ID, synthetic.UUID, str(synthetic.MILLISECONDS)):
         require(id in everything, f"the id {id} was masked")
     require("****" in everything, "nothing was masked")
     for resource, span in found:

@@ -6,8 +6,9 @@ import time
 ERROR, SLOW, IMPORTANT, PLAIN, HEALTH = "error", "slow", "important", "plain", "health"
 LINKED, LINKED_IMPORTANT = "linked", "linked-important"
 TRACES = {ERROR: 10, SLOW: 10, IMPORTANT: 10, PLAIN: 400, HEALTH: 40, LINKED: 60, LINKED_IMPORTANT: 10}
-CARD, MAIL = "4111 1111 1111 1111", "jane@example.com"
-MESSAGE_ID, UUID = "1234567890123", "12345678-1234-4123-8123-123456789012"  # look like card numbers
+CARD, AMEX, MAIL = "4111 1111 1111 1111", "3782 822463 10005", "jane@example.com"
+MESSAGE_ID, UUID = "1234567890123456", "12345678-1234-4123-8123-123456789012"  # look like card numbers
+MILLISECONDS = 1795292431746
 
 
 def text(key, value):
@@ -28,7 +29,8 @@ def trace(kind, system="messaging.system"):
         "attributes": [
             text(system, "rabbitmq"), text("messaging.destination.name", "orders"),
             text("messaging.operation.name", "publish"), text("messaging.message.id", MESSAGE_ID),
-            text("order.id", UUID), text("card", CARD), text("customer.email", "hidden"), text("note", f"for {MAIL}"),
+            text("order.id", UUID), text("card", CARD), text("customer.email", "hidden"), text("note", f"for {MAIL}"), text("other", AMEX),
+            {"key": "queued_at", "value": {"intValue": str(MILLISECONDS)}},
             {"key": "card.number", "value": {"intValue": "4111111111111111"}},
         ],
         "events": [{"timeUnixNano": str(now), "name": f"{CARD} of {MAIL} is charged", "attributes": [text("by", CARD)]}],
