@@ -3,7 +3,7 @@
 #   deploy/check.sh            all that can be checked here, some seconds
 #   deploy/check.sh build      makes a collector from Go modules first, some minutes; into ~/.cache/traced
 #   deploy/check.sh up         starts the brokers by docker compose with images of this machine, and takes them away again
-#   deploy/check.sh platform   starts the whole platform by docker compose, sends orders, and follows their spans to the end
+#   deploy/check.sh platform [two-tier]   starts the whole platform by docker compose, sends orders, and follows their spans to the end
 # PROMTOOL, PROMETHEUS and OTELCOL name the programs where they are not on PATH.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -50,15 +50,21 @@ PYTHON
 
 compose() {
   docker compose version >/dev/null 2>&1 || { missing "docker compose, version 2: docker-compose*.yaml are not checked"; return; }
-  docker compose config --quiet
-  docker compose -f docker-compose.yaml -f docker-compose.two-tier.yaml config --quiet
-  docker compose -f docker-compose.yaml -f docker-compose.local.yaml config --quiet
-  # Nothing is open beyond loopback.
-  docker compose config --format json | python3 -c '
+  local overlays
+  for overlays in "" two-tier platform "platform two-tier" local "platform two-tier local platform.local"; do
+    local files=(-f docker-compose.yaml)
+    for overlay in $overlays; do files+=(-f "docker-compose.$overlay.yaml"); done
+    docker compose "${files[@]}" config --quiet
+    # Nothing is open beyond loopback, and no image is of a version that changes.
+    docker compose "${files[@]}" config --format json | python3 -c '
 import json, sys
-services = json.load(sys.stdin)["services"]
-open_ports = [(name, port) for name, service in services.items() for port in service.get("ports", []) if port.get("host_ip") != "127.0.0.1"]
-sys.exit(f"open beyond loopback: {open_ports}" if open_ports else 0)'
+for name, service in json.load(sys.stdin)["services"].items():
+    if any(port.get("host_ip") != "127.0.0.1" for port in service.get("ports", [])):
+        sys.exit(f"failed: {name} is open beyond loopback")
+    tag = service["image"].partition(":")[2]
+    if tag in ("", "latest") and "build" not in service:
+        sys.exit(f"failed: the image of {name} has no version")'
+  done
   echo "docker compose: ok"
 }
 
@@ -106,9 +112,13 @@ platform() {
   OUT=$(mktemp -d)
   sed 's/interval: 15s/interval: 1s/' prometheus/prometheus.yaml >"$OUT/prometheus.yaml"
   files=(-p traced-platform-check)
-  for file in docker-compose{,.platform,.local,.platform.local}.yaml check/compose.yaml; do files+=(-f "$file"); done
+  local overlays=(docker-compose{,.platform,.local,.platform.local}.yaml check/compose.yaml) tier=()
+  if [ "${1:-}" = two-tier ]; then
+    overlays=(docker-compose{,.platform,.two-tier,.local,.platform.local}.yaml check/compose{,.two-tier}.yaml) tier=(sampler-1 sampler-2)
+  fi
+  for file in "${overlays[@]}"; do files+=(-f "$file"); done
   trap 'docker compose "${files[@]}" down --volumes --timeout 5' EXIT
-  local services=(rabbitmq redis kafka postgres collector prometheus gateway user-service order-service inventory-worker analytics-worker job-worker notifier)
+  local services=(rabbitmq redis kafka postgres collector prometheus gateway user-service order-service inventory-worker analytics-worker job-worker notifier "${tier[@]}")
   OTEL_METRIC_EXPORT_INTERVAL=1000 docker compose "${files[@]}" up --detach --wait --wait-timeout 180 "${services[@]}"
   address() { echo "http://$(docker compose "${files[@]}" port "$@")"; }
   python3 check/end_to_end.py "$(address gateway 8080)" "$(address order-service 8080)" "$(address collector 4318)" "$(address prometheus 9090)" "$(address redis 6379)" "$OUT"
@@ -118,7 +128,7 @@ platform() {
 case ${1:-} in
   build) build && collector ;;
   up) up ;;
-  platform) platform ;;
+  platform) platform "${2:-}" ;;
   "") rules; compose; collector ;;
   *) sed -n '2,7s/^# //p' "$0"; exit 2 ;;
 esac

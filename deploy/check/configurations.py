@@ -100,7 +100,7 @@ def check_masking(found):
     everything = json.dumps(found)
     for personal in (synthetic.CARD, synthetic.AMEX, synthetic.MAIL, "4111111111111111", '"hidden"'):
         require(personal not in everything, f"{personal} came through")
-    for id in (synthetic.MESSAGE_ID, synthetic.UUID, str(synthetic.MILLISECONDS)):
+    for id in (synthetic.MESSAGE_ID, synthetic.UUID, str(synthetic.MILLISECONDS), str(synthetic.SECONDS)):
         require(id in everything, f"the id {id} was masked")
     require("****" in everything, "nothing was masked")
     for resource, span in found:

@@ -8,7 +8,7 @@ LINKED, LINKED_IMPORTANT = "linked", "linked-important"
 TRACES = {ERROR: 10, SLOW: 10, IMPORTANT: 10, PLAIN: 400, HEALTH: 40, LINKED: 60, LINKED_IMPORTANT: 10}
 CARD, AMEX, MAIL = "4111 1111 1111 1111", "3782 822463 10005", "jane@example.com"
 MESSAGE_ID, UUID = "1234567890123456", "12345678-1234-4123-8123-123456789012"  # look like card numbers
-MILLISECONDS = 1795292431746
+MILLISECONDS, SECONDS = 1795292431746, 0.0012345678901234567
 
 
 def text(key, value):
@@ -30,6 +30,7 @@ def trace(kind, system="messaging.system"):
             text(system, "rabbitmq"), text("messaging.destination.name", "orders"),
             text("messaging.operation.name", "publish"), text("messaging.message.id", MESSAGE_ID),
             text("order.id", UUID), text("card", CARD), text("customer.email", "hidden"), text("note", f"for {MAIL}"), text("other", AMEX),
+            {"key": "took", "value": {"doubleValue": SECONDS}},
             {"key": "queued_at", "value": {"intValue": str(MILLISECONDS)}},
             {"key": "card.number", "value": {"intValue": "4111111111111111"}},
         ],
