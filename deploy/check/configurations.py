@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import panels
+import programs
 import spans
 import synthetic
 import waiting
@@ -153,3 +154,4 @@ def two_tiers(program):
 if __name__ == "__main__":
     one_collector(sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else None)
     two_tiers(sys.argv[1])
+    programs.clean()

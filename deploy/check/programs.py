@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,9 +19,12 @@ LOCAL = "127.0.0.1:"
 class Program:
     """Ended when the `with` is left. `is_up` is asked until it says so."""
 
+    folders = []
+
     def __init__(self, name, command, environment=None):
         self.name, self.command, self.environment = name, command, environment
         self.out = pathlib.Path(tempfile.mkdtemp(prefix="traced-check-"))
+        self.folders.append(self.out)
 
     def __enter__(self):
         self.log = open(self.out / "log", "w+")
@@ -36,6 +40,12 @@ class Program:
         self.process.terminate()  # the collector flushes
         self.process.wait(waiting.LIMIT)
         self.log.close()
+
+
+def clean():
+    """When all went well; else the logs are of use."""
+    for folder in Program.folders:
+        shutil.rmtree(folder)
 
 
 class Collector(Program):

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Spans from the collector's file exporter (OTLP's JSON) as Zipkin's, version 2, for its trace and dependency pages.
 
 convert.py [--brokers] FILE [TRACE..] | curl -sH 'Content-Type: application/json' -d @- http://127.0.0.1:9411/api/v2/spans
