@@ -20,7 +20,8 @@ use std::task::{Context, Poll, Waker};
 use tower_layer::Layer;
 use tower_service::Service;
 use traced_apalis::{Settings, TracedConsumer, TracedProducer};
-use tracing::subscriber::DefaultGuard;
+use tracing::Dispatch;
+use tracing::dispatcher::with_default;
 use tracing_subscriber::layer::SubscriberExt as _;
 
 /// A job.
@@ -36,12 +37,11 @@ const BUILT_IN: &str = "apalis' own";
 /// In order; each is to be made when the one before it is dropped.
 pub(crate) const SCENES: [fn() -> Scene; 4] = [push_sampled, push_without_sdk, run_sampled, run_without_sdk];
 
-/// apalis' layer makes `tracing` spans, and has no other way to an SDK.
-fn subscribe() -> DefaultGuard {
+/// apalis' layer makes `tracing` spans, and has no other way to an SDK. Current in its own cases only: with our feature `tracing`, ours
+/// would make such spans too.
+fn subscriber() -> Dispatch {
     let tracer = sampled_provider().tracer("apalis");
-    tracing::subscriber::set_default(
-        tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer)),
-    )
+    Dispatch::new(tracing_subscriber::registry().with(tracing_opentelemetry::layer().with_tracer(tracer)))
 }
 
 fn bare_push() -> impl FnMut() + 'static {
@@ -67,16 +67,17 @@ fn traced_push(settings: &Settings) -> impl FnMut() + 'static {
 
 fn push_sampled() -> Scene {
     Sdk::Sampled.install();
-    let guard = subscribe();
+    let subscriber = subscriber();
     let mut theirs = MemoryStorage::new();
     Scene::new("apalis: push into memory, sampled", None, bare_push())
         .case(BUILT_IN, move || {
-            let _subscribed = &guard;
-            let span = tracing::info_span!("push", queue = "emails").entered();
-            let context = TracingContext::from(OtelTraceContext::current());
-            let task = TaskBuilder::new(EMAIL).metadata(&context).build();
-            black_box(theirs.push_task(task).now_or_never());
-            drop(span);
+            with_default(&subscriber, || {
+                let span = tracing::info_span!("push", queue = "emails").entered();
+                let context = TracingContext::from(OtelTraceContext::current());
+                let task = TaskBuilder::new(EMAIL).metadata(&context).build();
+                black_box(theirs.push_task(task).now_or_never());
+                drop(span);
+            });
             taken(&mut theirs);
         })
         .case("traced", traced_push(&settings()))
@@ -145,14 +146,11 @@ fn traced(settings: &Settings, task: &Task<SendEmail>) -> impl FnMut() + 'static
 }
 
 fn run_sampled() -> Scene {
-    let (guard, task) = (subscribe(), stored());
+    let (subscriber, task) = (subscriber(), stored());
     let layer = TraceLayer::new().make_span_with(ContextualTaskSpan::new());
     let mut theirs = worked(layer.layer(Handler), task.clone());
     running("apalis: run a job, sampled", Sdk::Sampled, &task)
-        .case(BUILT_IN, move || {
-            let _subscribed = &guard;
-            theirs();
-        })
+        .case(BUILT_IN, move || with_default(&subscriber, &mut theirs))
         .case("traced", traced(&settings(), &task))
         .must(Limits::allocations(10))
         .case("traced, provider given", traced(&given(), &task))
