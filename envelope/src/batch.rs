@@ -5,7 +5,7 @@ use crate::operation::{Operation, OperationType};
 use crate::relation::{Decision, Surroundings};
 use crate::semconv::Name;
 use crate::sending::Start;
-use crate::{Fact, MessageSpan, PreparedDestination, Relation, Telemetry, Trust, ambient};
+use crate::{Fact, MessageSpan, PreparedDestination, Relation, Telemetry, Trust, ambient, shared};
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::{SpanContext, SpanKind, TraceContextExt};
 use opentelemetry::{Context, KeyValue};
@@ -13,7 +13,8 @@ use opentelemetry::{Context, KeyValue};
 impl Telemetry {
     /// Starts the span in which a batch is processed: one span with a link to each message's creation context, each once and at most
     /// 128. Its context carries no single message's baggage. `messages` gives each message's headers, and the attributes that are
-    /// its own, which go on its link. [`Settings::relation_with`](crate::Settings::relation_with) is not asked: it decides about one
+    /// its own, which go on its link. No creation context is the parent, except with [`Relation::Parent`] where all messages have the
+    /// same, as a batch of one message has. [`Settings::relation_with`](crate::Settings::relation_with) is not asked: it decides about one
     /// message.
     ///
     /// ```
@@ -47,9 +48,12 @@ impl Telemetry {
             return MessageSpan::carrying(Context::new());
         }
         let relation = inner.relation(&destination, || None);
-        // No creation context: a batch has many. The ambient span is decided upon as for a single message.
+        // A batch has many creation contexts, so that none is the parent, unless that was asked for and there is one only. The ambient
+        // span is decided upon as for a single message.
+        let only = shared(arrived.wanted.iter().map(|(creation, _)| creation)).filter(|_| relation == Relation::Parent);
+        let only = only.cloned().unwrap_or(SpanContext::NONE);
         let Decision { parent, links: [_, ambient_link] } = relation.decide(&Surroundings {
-            creation: &SpanContext::NONE,
+            creation: &only,
             ambient: &ambient,
             ambient_is_the_loops: ambient == inner.made_in,
             pulled: operation.pulled,

@@ -26,7 +26,8 @@ pub enum Relation {
     /// the creation context is linked.
     #[default]
     Auto,
-    /// The creation context is the parent, and linked too; without one, the span starts a trace.
+    /// The creation context is the parent, and linked too; without one, the span starts a trace. So does the span of a batch, unless all
+    /// its messages have the same creation context, as a batch of one message has.
     Parent,
     /// The active span is the parent, or none; the creation context is linked.
     Link,

@@ -56,23 +56,43 @@ fn links_beyond_what_the_sdk_keeps_are_counted_on_every_kind_of_span() {
 #[test]
 fn a_batch_is_related_to_the_span_around_it_as_a_single_message_is() {
     for (relation, is_parent, links) in [
-        (Relation::Auto, false, 2),
-        (Relation::Parent, false, 1),
-        (Relation::Link, true, 1),
-        (Relation::New, false, 1),
+        (Relation::Auto, false, 3),
+        (Relation::Parent, false, 2),
+        (Relation::Link, true, 2),
+        (Relation::New, false, 2),
         (Relation::Ignore, true, 0),
     ] {
         let capture = Capture::new();
         let telemetry = Telemetry::new("nats", &capture.settings("shop").relation(relation));
         capture.tracer("shop").in_span("loop", |context| {
-            let headers = headers(1);
-            let batch = [(&headers as &dyn Extractor, Vec::new())];
-            telemetry.process_batch(Operation::new("process", "orders").batch(1), batch).end(Outcome::Ok);
+            let headers = [headers(1), headers(2)];
+            let batch = headers.each_ref().map(|headers| (headers as &dyn Extractor, Vec::new()));
+            telemetry.process_batch(Operation::new("process", "orders").batch(2), batch).end(Outcome::Ok);
             let span = capture.span("process orders");
             let own = context.span().span_context().span_id();
             assert_eq!(span.parent_id(), is_parent.then_some(own), "{relation:?}");
             assert_eq!(span.links().len(), links, "{relation:?}");
         });
+    }
+}
+
+#[test]
+fn where_the_creation_context_is_to_be_the_parent_it_is_so_in_a_batch_that_has_only_one() {
+    for (relation, messages, parent) in [
+        (Relation::Parent, &[1][..], Some(1)),
+        (Relation::Parent, &[1, 1], Some(1)),
+        (Relation::Parent, &[1, 2], None),
+        (Relation::Parent, &[], None),
+        (Relation::Auto, &[1], None),
+    ] {
+        let capture = Capture::new();
+        let telemetry = Telemetry::new("nats", &capture.settings("shop").relation(relation));
+        let headers: Vec<_> = messages.iter().copied().map(headers).collect();
+        let batch = headers.iter().map(|headers| (headers as &dyn Extractor, Vec::new()));
+        let span = telemetry.process_batch(Operation::new("process", "orders").batch(messages.len()), batch);
+        assert!(span.context().baggage().is_empty(), "{relation:?} {messages:?}");
+        span.end(Outcome::Ok);
+        assert_eq!(capture.span("process orders").parent_id(), parent.map(SpanId::from), "{relation:?} {messages:?}");
     }
 }
 
