@@ -3,7 +3,7 @@
 use std::{convert::Infallible, time::Duration};
 
 use axum::Router;
-use tokio::time::{sleep, timeout_at, Instant};
+use tokio::time::{Instant, sleep, timeout_at};
 use traced_kafka::{
     Relation, Settings as TracingSettings, TracedConsumer, TracedMessage,
     opentelemetry::{KeyValue, global, metrics::Counter},

@@ -9,19 +9,16 @@ use axum::{
 use serde_json::{Value, json};
 use tonic::Code;
 use traced_telemetry::opentelemetry::{
-    Context, KeyValue,
-    baggage::BaggageExt as _,
-    context::FutureExt as _,
-    trace::TraceContextExt as _,
+    Context, KeyValue, baggage::BaggageExt as _, context::FutureExt as _, trace::TraceContextExt as _,
 };
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::{
     http_client::HttpClient,
     order::NewOrder,
-    service,
+    orders, service,
     settings::Settings,
     shutdown::Shutdown,
-    orders,
     users::{
         self,
         client::{Address, Users},
@@ -59,6 +56,10 @@ async fn post_order(
     Json(order): Json<NewOrder>,
 ) -> Result<(StatusCode, Json<Value>), Refusal> {
     let tenant = headers.get("x-tenant").and_then(|tenant| tenant.to_str().ok()).unwrap_or("public").to_owned();
+    // The request's span, which axum's layer made.
+    let request = tracing::Span::current();
+    request.set_attribute("tenant.id", tenant.clone());
+    request.set_attribute("order.item", order.item.clone());
     // Goes wherever the order goes, through gRPC, HTTP and all queues. In place of the baggage that came in from outside.
     let context = Context::current().with_baggage([KeyValue::new("tenant.id", tenant)]);
     let mut accepted = gateway.place(&order).with_context(context).await?;

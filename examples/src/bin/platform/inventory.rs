@@ -58,11 +58,9 @@ impl Session {
             let delivery = delivery?;
             let attempt = delivery.attempt();
             let handled = delivery.process(async |message| self.handle(&message, attempt, stock).await).await;
-            match handled {
-                Ok(order) => tracing::info!(order = order.id, item = order.item, "taken out of the stock"),
-                Err(failure @ Failure::Elsewhere(_)) => return Err(failure.into()),
-                // The message has gone on, and is acknowledged.
-                Err(failure) => tracing::warn!(attempt, "{failure}"),
+            // After every other failure the message has gone on, and is acknowledged.
+            if let Err(failure @ Failure::Elsewhere(_)) = handled {
+                return Err(failure.into());
             }
         }
         Ok(())
@@ -70,7 +68,7 @@ impl Session {
 
     /// Every span in here is a child of the process span. The message is acknowledged last: if this process dies before, the broker has
     /// it still.
-    async fn handle(&self, message: &Delivery, attempt: u32, stock: &Stock) -> Result<Order, Failure> {
+    async fn handle(&self, message: &Delivery, attempt: u32, stock: &Stock) -> Result<(), Failure> {
         let Ok(order) = serde_json::from_slice::<Order>(&message.data) else {
             self.send_on(message, ATTEMPTS).await?;
             return Err(Failure::Unreadable);
@@ -82,7 +80,9 @@ impl Session {
         let taken = Taken { order: order.id.clone(), item: order.item.clone(), quantity: order.quantity };
         stock.send(&taken).await?;
         message.ack(BasicAckOptions::default()).await?;
-        Ok(order)
+        // A line on the log has the ids of the trace and of the process span.
+        tracing::info!(order = order.id, item = order.item, attempt, "taken out of the stock");
+        Ok(())
     }
 
     /// Back into the queue, or to the dead letters. Both acknowledge the message once the broker has confirmed the copy.

@@ -40,10 +40,18 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
 }
 
 /// As without us: the spans come with the queues.
-async fn work(jobs: Jobs, cashier: Arc<Cashier>, notifications: Notifications, shutdown: &Shutdown) -> anyhow::Result<()> {
+async fn work(
+    jobs: Jobs,
+    cashier: Arc<Cashier>,
+    notifications: Notifications,
+    shutdown: &Shutdown,
+) -> anyhow::Result<()> {
     let stop = || {
         let shutdown = shutdown.clone();
-        async move { std::io::Result::Ok(shutdown.wait().await) }
+        async move {
+            shutdown.wait().await;
+            std::io::Result::Ok(())
+        }
     };
     // One builder for each storage: their types differ.
     let orders = async {

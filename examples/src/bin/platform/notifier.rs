@@ -40,7 +40,8 @@ impl Notifications {
     /// With a connection that comes again by itself.
     pub(crate) async fn open(url: &str) -> anyhow::Result<Self> {
         let client = Client::open(url)?;
-        let connection = timeout(LIMIT, client.get_connection_manager()).await.context("no connection to Redis in time")?;
+        let connection =
+            timeout(LIMIT, client.get_connection_manager()).await.context("no connection to Redis in time")?;
         Ok(Self(TracedProducer::new(connection.context("no connection to Redis")?, Form::Binary)))
     }
 
@@ -103,5 +104,11 @@ async fn tell(message: Message) -> Result<(), Failure> {
 #[tracing::instrument(name = "notify customer", skip_all, fields(order.id = notification.order, tenant.id = tenant))]
 async fn notify(notification: &Notification, tenant: &str) {
     sleep(Duration::from_millis(3)).await; // the telephone company
-    tracing::info!(order = notification.order, user = notification.user, tenant, "customer notified: {}", notification.text);
+    tracing::info!(
+        order = notification.order,
+        user = notification.user,
+        tenant,
+        "customer notified: {}",
+        notification.text
+    );
 }

@@ -12,13 +12,7 @@ use announcer::Announcer;
 use routes::Orders;
 use store::Store;
 
-use crate::{
-    jobs::Jobs,
-    rabbitmq::Publisher,
-    reconnect, service,
-    settings::Settings,
-    shutdown::Shutdown,
-};
+use crate::{jobs::Jobs, rabbitmq::Publisher, reconnect, service, settings::Settings, shutdown::Shutdown};
 
 pub(crate) const NAME: &str = "order-service";
 const PORT: u16 = 8082;

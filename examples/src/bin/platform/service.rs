@@ -7,12 +7,7 @@ use axum::{Router, routing::get};
 use axum_tracing_opentelemetry::middleware::OtelAxumLayer;
 use tokio::{net::TcpListener, select, time::timeout};
 
-use crate::{
-    analytics, gateway, inventory, jobs, notifier, orders,
-    settings::Settings,
-    shutdown::Shutdown,
-    users,
-};
+use crate::{analytics, gateway, inventory, jobs, notifier, orders, settings::Settings, shutdown::Shutdown, users};
 
 /// For so long a service that was asked to stop may finish what it has begun.
 const GRACE: Duration = Duration::from_secs(10);
@@ -31,15 +26,8 @@ pub(crate) async fn serve(name: &str) -> anyhow::Result<()> {
     }
 }
 
-pub(crate) const NAMES: [&str; 7] = [
-    gateway::NAME,
-    users::NAME,
-    orders::NAME,
-    inventory::NAME,
-    analytics::NAME,
-    jobs::NAME,
-    notifier::NAME,
-];
+pub(crate) const NAMES: [&str; 7] =
+    [gateway::NAME, users::NAME, orders::NAME, inventory::NAME, analytics::NAME, jobs::NAME, notifier::NAME];
 
 /// Serves `routes` and the health checks, while `work` goes on beside it. Both end soon after the process was asked to stop.
 ///
@@ -56,7 +44,8 @@ pub(crate) async fn run(
         TcpListener::bind(settings.listen).await.with_context(|| format!("cannot listen on {}", settings.listen))?;
     tracing::info!(address = %listener.local_addr()?, "ready");
     let requested = shutdown.clone();
-    let server = axum::serve(listener, with_health(routes)).with_graceful_shutdown(async move { requested.wait().await });
+    let server =
+        axum::serve(listener, with_health(routes)).with_graceful_shutdown(async move { requested.wait().await });
     let both = async { tokio::try_join!(async { Ok(server.await?) }, work).map(|_| ()) };
     let mut both = std::pin::pin!(both);
     select! {

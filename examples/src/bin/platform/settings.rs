@@ -102,7 +102,8 @@ fn brokers(value: String) -> anyhow::Result<String> {
 }
 
 fn database(value: String) -> anyhow::Result<String> {
-    let url = "DATABASE_URL: must be a URL such as sqlite://orders.db?mode=rwc or postgres://user:password@host/database";
+    let url =
+        "DATABASE_URL: must be a URL such as sqlite://orders.db?mode=rwc or postgres://user:password@host/database";
     match value.split_once("://") {
         Some(("sqlite", file)) if !file.is_empty() => {}
         _ => check_url(&value, &["sqlite", "postgres", "postgresql"]).context(url)?,
@@ -115,7 +116,8 @@ mod tests {
     use super::*;
 
     fn read(variables: &[(&str, &str)]) -> anyhow::Result<Settings> {
-        let value = |wanted: &str| variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_string());
+        let value =
+            |wanted: &str| variables.iter().find(|(name, _)| *name == wanted).map(|(_, value)| value.to_string());
         Settings::read(8080, |name| Ok(value(name)))
     }
 

@@ -26,7 +26,8 @@ pub(crate) mod rpc {
 }
 
 /// Id, name, city.
-const USERS: [[&str; 3]; 3] = [["ada", "Ada", "London"], ["grace", "Grace", "Arlington"], ["edsger", "Edsger", "Nuenen"]];
+const USERS: [[&str; 3]; 3] =
+    [["ada", "Ada", "London"], ["grace", "Grace", "Arlington"], ["edsger", "Edsger", "Nuenen"]];
 
 pub(crate) async fn serve() -> anyhow::Result<()> {
     let _telemetry = traced_telemetry::init(NAME)?;

@@ -23,7 +23,11 @@ pub(super) struct Cashier {
 
 /// Every span in here is a child of the process span, and so is the next job's. A job that fails is tried again, by apalis; the last
 /// time its order becomes a dead letter.
-pub(super) async fn process_order(job: ProcessOrder, attempt: Attempt, cashier: Data<Arc<Cashier>>) -> Result<(), Failure> {
+pub(super) async fn process_order(
+    job: ProcessOrder,
+    attempt: Attempt,
+    cashier: Data<Arc<Cashier>>,
+) -> Result<(), Failure> {
     let ProcessOrder { order, card } = job;
     if let Err(declined) = charge(&order, &card, attempt.current()).await {
         if attempt.current() >= ATTEMPTS {

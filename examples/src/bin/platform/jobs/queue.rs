@@ -9,10 +9,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::sleep;
 use traced_apalis::{
     Relation, Settings, TracedProducer,
-    apalis_core::{
-        backend::TaskSink as _,
-        task::builder::TaskBuilder,
-    },
+    apalis_core::{backend::TaskSink as _, task::builder::TaskBuilder},
 };
 
 use crate::{
@@ -59,7 +56,8 @@ impl Jobs {
             .relation(Relation::Parent);
         if url.starts_with("sqlite:") {
             // One connection: SQLite has one writer at a time.
-            let pool = SqlitePoolOptions::new().max_connections(1).connect(url).await.context("no connection to SQLite")?;
+            let pool =
+                SqlitePoolOptions::new().max_connections(1).connect(url).await.context("no connection to SQLite")?;
             set_up(async || SqliteStorage::setup(&pool).await).await?;
             Ok(Self {
                 orders: Queue::in_sqlite(&pool, PROCESS_ORDER, &settings),

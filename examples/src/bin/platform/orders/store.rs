@@ -20,7 +20,8 @@ impl Store {
     pub(crate) async fn open(url: &str) -> anyhow::Result<Self> {
         install_default_drivers();
         let system = if url.starts_with("sqlite:") { "sqlite" } else { "postgresql" };
-        let pool = AnyPoolOptions::new().max_connections(4).connect(url).await.context("no connection to the database")?;
+        let pool =
+            AnyPoolOptions::new().max_connections(4).connect(url).await.context("no connection to the database")?;
         let table = "CREATE TABLE IF NOT EXISTS orders (
             id TEXT PRIMARY KEY, customer TEXT NOT NULL, item TEXT NOT NULL, quantity BIGINT NOT NULL,
             receipt TEXT NOT NULL, status TEXT NOT NULL
