@@ -15,7 +15,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use crate::{
     http_client::HttpClient,
-    order::NewOrder,
+    order::{Accepted, NewOrder},
     orders, service,
     settings::Settings,
     shutdown::Shutdown,
@@ -62,17 +62,16 @@ async fn post_order(
     request.set_attribute("order.item", order.item.clone());
     // Goes wherever the order goes, through gRPC, HTTP and all queues. In place of the baggage that came in from outside.
     let context = Context::current().with_baggage([KeyValue::new("tenant.id", tenant)]);
-    let mut accepted = gateway.place(&order).with_context(context).await?;
+    let accepted = gateway.place(&order).with_context(context).await?;
+    request.set_attribute("order.id", accepted.id.clone());
     // For the support: the number under which this order's trace is found.
     let trace = Context::current().span().span_context().trace_id();
-    if let Some(accepted) = accepted.as_object_mut() {
-        accepted.insert("trace_id".to_owned(), json!(trace.to_string()));
-    }
-    Ok((StatusCode::ACCEPTED, Json(accepted)))
+    let answer = json!({"id": accepted.id, "status": accepted.status, "trace_id": trace.to_string()});
+    Ok((StatusCode::ACCEPTED, Json(answer)))
 }
 
 impl Gateway {
-    async fn place(&self, order: &NewOrder) -> Result<Value, Refusal> {
+    async fn place(&self, order: &NewOrder) -> Result<Accepted, Refusal> {
         // Both at once, each with a span: they are siblings.
         let (user, address) = tokio::join!(self.users.get(&order.user), self.users.address(&order.user));
         let user = user.map_err(|status| match status.code() {

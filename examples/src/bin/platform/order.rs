@@ -13,6 +13,13 @@ pub(crate) struct NewOrder {
     pub(crate) card: Card,
 }
 
+/// What the order service answers.
+#[derive(Debug, Deserialize, Serialize)]
+pub(crate) struct Accepted {
+    pub(crate) id: String,
+    pub(crate) status: String,
+}
+
 /// An order that was taken.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Order {

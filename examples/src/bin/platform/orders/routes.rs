@@ -8,12 +8,12 @@ use axum::{
     http::StatusCode,
     routing::{get, post},
 };
-use serde_json::{Value, json};
+use serde_json::Value;
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
 use super::{announcer::Announcer, receipt, store::Store};
-use crate::order::{NewOrder, Order};
+use crate::order::{Accepted, NewOrder, Order};
 
 /// What handlers share.
 pub(super) struct Orders {
@@ -28,7 +28,7 @@ pub(super) fn routes(orders: Arc<Orders>) -> Router {
 async fn create(
     State(orders): State<Arc<Orders>>,
     Json(new): Json<NewOrder>,
-) -> Result<(StatusCode, Json<Value>), StatusCode> {
+) -> Result<(StatusCode, Json<Accepted>), StatusCode> {
     if new.quantity == 0 || new.item.is_empty() {
         return Err(StatusCode::BAD_REQUEST);
     }
@@ -43,7 +43,7 @@ async fn create(
     let receipt = receipt::seal(&order, card.last_digits()).await.map_err(failed)?;
     orders.store.insert(&order, receipt).await.map_err(failed)?;
     orders.announcer.announce(order.clone(), card).await;
-    Ok((StatusCode::ACCEPTED, Json(json!({"id": order.id, "status": "accepted"}))))
+    Ok((StatusCode::ACCEPTED, Json(Accepted { id: order.id, status: "accepted".to_owned() })))
 }
 
 async fn show(State(orders): State<Arc<Orders>>, Path(id): Path<String>) -> Result<Json<Value>, StatusCode> {
