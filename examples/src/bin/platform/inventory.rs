@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use axum::Router;
 use tokio::time::sleep;
 use traced_rabbitmq::{
@@ -32,7 +33,8 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     let stock = Stock::open(&settings.kafka_brokers).await?;
     let open = async || Session::open(&settings.rabbitmq_url).await;
     let work = async |session: Session| session.work(&stock, &shutdown).await;
-    let work = reconnect::work(&shutdown, "RabbitMQ", open, work);
+    let first = open().await.context("no connection to RabbitMQ")?;
+    let work = reconnect::work(&shutdown, "RabbitMQ", first, open, work);
     service::run(&settings, Router::new(), shutdown.clone(), work).await
 }
 
@@ -54,7 +56,7 @@ impl Session {
 
     async fn work(mut self, stock: &Stock, shutdown: &Shutdown) -> anyhow::Result<()> {
         while let Some(delivery) = shutdown.or(self.consumer.next()).await {
-            let Some(delivery) = delivery else { anyhow::bail!("the queue is gone") };
+            let Some(delivery) = delivery else { bail!("the queue is gone") };
             let delivery = delivery?;
             let attempt = delivery.attempt();
             let handled = delivery.process(async |message| self.handle(&message, attempt, stock).await).await;

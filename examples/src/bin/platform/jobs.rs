@@ -35,7 +35,7 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
 
     let open = async || Ok(jobs.clone());
     let work = async |jobs: Jobs| work(jobs, Arc::clone(&cashier), notifications.clone(), &shutdown).await;
-    let work = reconnect::work(&shutdown, "the database", open, work);
+    let work = reconnect::work(&shutdown, "the database", jobs.clone(), open, work);
     service::run(&settings, Router::new(), shutdown.clone(), work).await
 }
 

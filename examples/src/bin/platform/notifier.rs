@@ -68,7 +68,8 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
 
     let open = async || subscribe(&settings.redis_url).await;
     let work = async |consumer| listen(consumer, &shutdown).await;
-    let work = reconnect::work(&shutdown, "Redis", open, work);
+    let first = open().await.context("no connection to Redis")?;
+    let work = reconnect::work(&shutdown, "Redis", first, open, work);
     service::run(&settings, Router::new(), shutdown.clone(), work).await
 }
 

@@ -9,6 +9,7 @@ pub(crate) mod store;
 use std::sync::Arc;
 
 use announcer::Announcer;
+use anyhow::Context as _;
 use routes::Orders;
 use store::Store;
 
@@ -27,12 +28,10 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     let publisher = Publisher::open(&settings.rabbitmq_url).await?;
     let announcer = Announcer::new(publisher, jobs);
 
-    let dead_letters = reconnect::work(
-        &shutdown,
-        "RabbitMQ",
-        async || dead_letters::Session::open(&settings.rabbitmq_url).await,
-        async |session: dead_letters::Session| session.work(&store, &shutdown).await,
-    );
+    let open = async || dead_letters::Session::open(&settings.rabbitmq_url).await;
+    let work = async |session: dead_letters::Session| session.work(&store, &shutdown).await;
+    let first = open().await.context("no connection to RabbitMQ")?;
+    let dead_letters = reconnect::work(&shutdown, "RabbitMQ", first, open, work);
     let work = async {
         dead_letters.await?;
         announcer.finish().await;

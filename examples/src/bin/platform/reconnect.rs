@@ -2,26 +2,22 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
-
 use crate::shutdown::Shutdown;
 
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 
-/// Opens a session and works in it until the end; when it breaks, opens another one. What a handler had begun is not acknowledged then,
-/// so that the broker delivers it again.
+/// Works in a session until the end; when it breaks, opens another one. What a handler had begun is not acknowledged then, so that the
+/// broker delivers it again.
 ///
-/// # Errors
-///
-/// The first session's: a broker that is not there at the start is a wrong address rather than a restart.
+/// The first session is opened by the service: a broker that is not there at the start is a wrong address rather than a restart.
 pub(crate) async fn work<S>(
     shutdown: &Shutdown,
     broker: &str,
+    mut session: S,
     open: impl AsyncFn() -> anyhow::Result<S>,
     work: impl AsyncFn(S) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut session = open().await.with_context(|| format!("no connection to {broker}"))?;
     loop {
         match work(session).await {
             Ok(()) => return Ok(()), // asked to stop
