@@ -44,6 +44,7 @@ mod service;
 mod settings;
 mod shutdown;
 mod stock;
+mod tables;
 mod users;
 
 use std::process::ExitCode;

@@ -6,7 +6,6 @@ use anyhow::Context as _;
 use apalis_postgres::{PgPool, PostgresStorage};
 use apalis_sqlite::{SqlitePool, SqlitePoolOptions, SqliteStorage};
 use serde::{Deserialize, Serialize};
-use tokio::time::sleep;
 use traced_apalis::{
     Relation, Settings, TracedProducer,
     apalis_core::{backend::TaskSink as _, task::builder::TaskBuilder},
@@ -16,6 +15,7 @@ use crate::{
     failure::Failure,
     notifier::Notification,
     order::{Card, Order},
+    tables,
 };
 
 pub(super) const PROCESS_ORDER: &str = "process_order";
@@ -58,14 +58,14 @@ impl Jobs {
             // One connection: SQLite has one writer at a time.
             let pool =
                 SqlitePoolOptions::new().max_connections(1).connect(url).await.context("no connection to SQLite")?;
-            set_up(async || SqliteStorage::setup(&pool).await).await?;
+            tables::set_up(async || SqliteStorage::setup(&pool).await).await?;
             Ok(Self {
                 orders: Queue::in_sqlite(&pool, PROCESS_ORDER, &settings),
                 notifications: Queue::in_sqlite(&pool, SEND_NOTIFICATION, &settings),
             })
         } else {
             let pool = PgPool::connect(url).await.context("no connection to PostgreSQL")?;
-            set_up(async || PostgresStorage::setup(&pool).await).await?;
+            tables::set_up(async || PostgresStorage::setup(&pool).await).await?;
             Ok(Self {
                 orders: Queue::in_postgres(&pool, PROCESS_ORDER, &settings),
                 notifications: Queue::in_postgres(&pool, SEND_NOTIFICATION, &settings),
@@ -80,20 +80,6 @@ impl Jobs {
     pub(super) async fn send_notification(&self, notification: Notification) -> anyhow::Result<()> {
         self.notifications.push(notification).await
     }
-}
-
-/// Makes apalis' tables. Two services that start at once make them at the same time: the one that comes second is refused, and finds
-/// them there when it tries again.
-async fn set_up<E: std::error::Error + Send + Sync + 'static>(
-    set_up: impl AsyncFn() -> Result<(), E>,
-) -> anyhow::Result<()> {
-    for wait in [100, 200, 400, 800] {
-        if set_up().await.is_ok() {
-            return Ok(());
-        }
-        sleep(Duration::from_millis(wait)).await;
-    }
-    set_up().await.context("the tables of the jobs")
 }
 
 impl<Job> Queue<Job> {

@@ -7,7 +7,7 @@ use sqlx::{
     any::{AnyPoolOptions, install_default_drivers},
 };
 
-use crate::order::Order;
+use crate::{order::Order, tables};
 
 /// Clones share the connections.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ impl Store {
             id TEXT PRIMARY KEY, customer TEXT NOT NULL, item TEXT NOT NULL, quantity BIGINT NOT NULL,
             receipt TEXT NOT NULL, status TEXT NOT NULL
         )";
-        sqlx::query(table).execute(&pool).await?;
+        tables::set_up(async || sqlx::query(table).execute(&pool).await.map(drop)).await?;
         Ok(Self { pool, system })
     }
 
