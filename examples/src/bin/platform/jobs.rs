@@ -1,12 +1,14 @@
 //! The service that gets orders paid. Its jobs come from the order service, by apalis; what is paid goes on to the notifier.
 
 mod notification;
+mod often;
 mod payment;
 mod queue;
 
 use std::sync::Arc;
 
 use axum::Router;
+use often::Often;
 use payment::{Cashier, process_order};
 use queue::{PROCESS_ORDER, Queue, SEND_NOTIFICATION};
 use tokio::try_join;
@@ -58,11 +60,11 @@ async fn work(
         let worker = WorkerBuilder::new(PROCESS_ORDER);
         match jobs.orders {
             Queue::Sqlite(queue) => {
-                let worker = worker.backend(queue.poll_with_interval(queue::INTERVAL)).data(cashier);
+                let worker = worker.backend(queue.poll_with_strategy(Often::new())).data(cashier);
                 worker.build(process_order).run_until(stop()).await
             }
             Queue::Postgres(queue) => {
-                let worker = worker.backend(queue.poll_with_interval(queue::INTERVAL)).data(cashier);
+                let worker = worker.backend(queue.poll_with_strategy(Often::new())).data(cashier);
                 worker.build(process_order).run_until(stop()).await
             }
         }
@@ -71,11 +73,11 @@ async fn work(
         let worker = WorkerBuilder::new(SEND_NOTIFICATION);
         match jobs.notifications {
             Queue::Sqlite(queue) => {
-                let worker = worker.backend(queue.poll_with_interval(queue::INTERVAL)).data(notifications);
+                let worker = worker.backend(queue.poll_with_strategy(Often::new())).data(notifications);
                 worker.build(send_notification).run_until(stop()).await
             }
             Queue::Postgres(queue) => {
-                let worker = worker.backend(queue.poll_with_interval(queue::INTERVAL)).data(notifications);
+                let worker = worker.backend(queue.poll_with_strategy(Often::new())).data(notifications);
                 worker.build(send_notification).run_until(stop()).await
             }
         }

@@ -1,7 +1,5 @@
 //! The queues of jobs, in the database of the orders.
 
-use std::time::Duration;
-
 use anyhow::Context as _;
 use apalis_postgres::{PgPool, PostgresStorage};
 use apalis_sqlite::{SqlitePool, SqlitePoolOptions, SqliteStorage};
@@ -23,8 +21,6 @@ pub(super) const SEND_NOTIFICATION: &str = "send_notification";
 
 /// After so many a job is given up.
 pub(super) const ATTEMPTS: usize = 3;
-/// After so long a worker looks for a job again.
-pub(super) const INTERVAL: Duration = Duration::from_millis(20);
 
 /// The job that gets an order paid.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -84,13 +80,14 @@ impl Jobs {
 
 impl<Job> Queue<Job> {
     fn in_sqlite(pool: &SqlitePool, name: &str, settings: &Settings) -> Self {
-        let config = apalis_sqlite::Config::default().queue(name);
+        // What is fetched is locked: one at a time, so that other workers get the rest.
+        let config = apalis_sqlite::Config::default().queue(name).batch_size(1).lock_tasks(false);
         let storage = SqliteStorage::new(pool).with_config(config);
         Self::Sqlite(TracedProducer::with_settings(storage, settings).queue(name))
     }
 
     fn in_postgres(pool: &PgPool, name: &str, settings: &Settings) -> Self {
-        let config = apalis_postgres::Config::default().queue(name);
+        let config = apalis_postgres::Config::default().queue(name).batch_size(1).lock_tasks(false);
         let storage = PostgresStorage::new(pool).with_config(config);
         Self::Postgres(TracedProducer::with_settings(storage, settings).queue(name))
     }
