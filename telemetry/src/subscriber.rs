@@ -15,6 +15,10 @@ use tracing_subscriber::layer::{Layer, SubscriberExt as _};
 /// The crates by which telemetry travels. Their spans and events would make more telemetry, without end.
 const CARRIERS: [&str; 6] = ["h2", "hyper", "hyper_util", "reqwest", "tonic", "tower"];
 
+/// The crates whose own spans last as long as a connection: a trace that never ends, or one more span in the trace of the request that
+/// happened to connect. (lapin's `io_loop`, at whichever level is open.) Their events stay.
+const CONNECTIONS: [&str; 1] = ["lapin"];
+
 /// As the variables want them.
 pub(crate) struct Wanted {
     lines: LogLines,
@@ -62,7 +66,7 @@ impl Wanted {
         };
         let spans = tracers.map(|tracers| {
             let layer = tracing_opentelemetry::layer().with_tracer(tracers.tracer(service.to_owned()));
-            layer.with_filter(self.spans.and(without_carriers()))
+            layer.with_filter(self.spans.and(without_carriers()).and(without_connections()))
         });
         let records = loggers
             .map(|loggers| OpenTelemetryTracingBridge::new(loggers).with_filter(self.log.and(without_carriers())));
@@ -81,16 +85,28 @@ fn without_carriers() -> FilterFn {
     FilterFn::new(|metadata| !is_of_carrier(metadata.target()))
 }
 
+/// Events pass: on a span they tell what happened in it.
+fn without_connections() -> FilterFn {
+    FilterFn::new(|metadata| metadata.is_event() || !CONNECTIONS.contains(&krate(metadata.target())))
+}
+
+fn krate(target: &str) -> &str {
+    target.split_once("::").map_or(target, |(krate, _)| krate)
+}
+
 /// Whole names of crates: `tower_http`, with the spans of axum's requests, is not `tower`. OpenTelemetry's own are many.
 fn is_of_carrier(target: &str) -> bool {
-    let krate = target.split_once("::").map_or(target, |(krate, _)| krate);
+    let krate = krate(target);
     CARRIERS.contains(&krate) || krate.starts_with("opentelemetry")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tracing::Level;
+    use std::sync::{Arc, Mutex};
+    use tracing::span::{Attributes, Id};
+    use tracing::{Event, Level, Subscriber};
+    use tracing_subscriber::layer::Context;
 
     #[test]
     fn the_logs_variable_decides_about_lines_alone() {
@@ -120,5 +136,32 @@ mod tests {
         for other in ["shop", "tower_http::trace::make_span", "reqwest_tracing", "h2o::shop", "shop::tower"] {
             assert!(!is_of_carrier(other), "{other}");
         }
+    }
+    /// Names of the spans and events that come through a filter.
+    #[derive(Clone, Default)]
+    struct Seen(Arc<Mutex<Vec<&'static str>>>);
+
+    impl<S: Subscriber> Layer<S> for Seen {
+        fn on_new_span(&self, attributes: &Attributes<'_>, _: &Id, _: Context<'_, S>) {
+            self.0.lock().unwrap().push(attributes.metadata().name());
+        }
+
+        fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+            self.0.lock().unwrap().push(event.metadata().target());
+        }
+    }
+
+    /// lapin's loop is in a span of its own, for as long as the connection lives.
+    #[test]
+    fn a_clients_connection_is_no_span() {
+        let seen = Seen::default();
+        let subscriber = tracing_subscriber::registry().with(seen.clone().with_filter(without_connections()));
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info_span!(target: "lapin::io_loop", "io_loop").in_scope(|| {
+                tracing::error!(target: "lapin::channels", "connection lost");
+                tracing::info_span!(target: "lapinette", "checkout").in_scope(|| ());
+            });
+        });
+        assert_eq!(*seen.0.lock().unwrap(), ["lapin::channels", "checkout"]);
     }
 }

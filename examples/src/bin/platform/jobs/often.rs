@@ -1,0 +1,34 @@
+//! How often workers look for jobs.
+
+use std::{
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use traced_apalis::apalis_core::backend::ext::poll_strategy::{PollSnapshot, PollStrategy};
+
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// At an interval. In place of apalis' own `poll_with_interval`: when its time is over it sets the next one without asking to be woken
+/// then, so that a worker now and then sleeps until its heartbeat, which is half a minute.
+pub(super) struct Often(Interval);
+
+impl Often {
+    pub(super) fn new() -> Self {
+        let mut interval = interval(INTERVAL);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self(interval)
+    }
+}
+
+impl PollStrategy for Often {
+    fn poll_drive(&mut self, task: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
+        let mut ticked = Poll::Pending;
+        // Until it is pending: only then the task is woken at the next tick.
+        while self.0.poll_tick(task).is_ready() {
+            ticked = Poll::Ready(Some(()));
+        }
+        ticked
+    }
+}
