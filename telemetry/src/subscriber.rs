@@ -65,7 +65,9 @@ impl Wanted {
             }
         };
         let spans = tracers.map(|tracers| {
-            let layer = tracing_opentelemetry::layer().with_tracer(tracers.tracer(service.to_owned()));
+            // Without files and threads: six attributes more on each span, and paths of the machine that built the program.
+            let layer = tracing_opentelemetry::layer().with_location(false).with_threads(false);
+            let layer = layer.with_tracer(tracers.tracer(service.to_owned()));
             layer.with_filter(self.spans.and(without_carriers()).and(without_connections()))
         });
         let records = loggers

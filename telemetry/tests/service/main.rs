@@ -63,6 +63,7 @@ fn all_three_signals_arrive_over_http_and_belong_together() -> Result<()> {
         assert!(text(&resource.attributes, "host.name").is_some_and(|name| !name.is_empty()), "{resource:?}");
     }
     let checkout = received.spans.iter().find(|span| span.name == "checkout").context("no checkout")?;
+    assert_eq!(text(&checkout.attributes, "code.file.path"), None, "a path of the machine that built the program");
     let inside = received.spans.iter().find(|span| span.parent_span_id == checkout.span_id).context("no child")?;
     assert_eq!((inside.name.as_str(), &inside.trace_id), ("reserve", &checkout.trace_id));
     assert!(received.logs.iter().any(|log| log.trace_id == checkout.trace_id && log.span_id == checkout.span_id));
