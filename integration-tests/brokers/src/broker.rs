@@ -64,6 +64,13 @@ impl<K> Broker<K> {
         self.server.description()
     }
 
+    /// Whether it is a container, which testcontainers' watchdog removes on SIGINT and SIGTERM before it ends this process: whoever
+    /// handles these signals, too, leaves that to it.
+    #[must_use]
+    pub fn is_container(&self) -> bool {
+        self.server.is_container()
+    }
+
     /// Ends it in good order; clients are refused until [`Broker::start_again`]. What the broker keeps on disk stays.
     pub async fn stop(&self) -> Result<()> {
         self.server.stop().await

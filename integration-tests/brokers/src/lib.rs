@@ -63,9 +63,13 @@ pub use kafka::KAFKA;
 #[cfg(feature = "servers")]
 pub use kafka::Kafka;
 pub use kind::{Kind, Missing, Prepare, Program, Say, Spared};
+#[cfg(feature = "servers")]
+pub use port::free_port;
 pub use postgres::POSTGRES;
 #[cfg(feature = "servers")]
 pub use postgres::Postgres;
+#[cfg(feature = "servers")]
+pub use process::Process;
 pub use program::find_program;
 pub use rabbitmq::RABBITMQ;
 #[cfg(feature = "servers")]

@@ -57,7 +57,7 @@ impl Local {
     }
 
     pub(crate) fn stop(&mut self) -> Result<()> {
-        self.process.take().map_or(Ok(()), |process| process.terminate(TERMINATION))
+        self.process.take().map_or(Ok(()), |process| process.terminate(TERMINATION).map(drop))
     }
 
     pub(crate) fn kill(&mut self) {

@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result};
 /// broker on such a port can be given that very port, connect to itself, and keep the broker from coming back.
 const RANGE: std::ops::Range<u16> = 10_000..30_000;
 
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> Result<u16> {
+/// A port of loopback that nobody listens on, outside the range from which outgoing connections are given theirs.
+pub fn free_port() -> Result<u16> {
     free_ports(1)
 }
 

@@ -1,10 +1,10 @@
-//! One process that does not outlive its value: a server, or a helper that the server needs.
+//! One process that does not outlive its value: a server, a helper that the server needs, or what a test or the demo runs beside them.
 
 use std::{
     fs::{self, File},
     os::unix::process::CommandExt as _,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -17,17 +17,19 @@ use crate::watchdog::Watchdog;
 const POLL: Duration = Duration::from_millis(20);
 const CHILDREN_LIMIT: Duration = Duration::from_secs(5);
 
-/// A running process, in a process group of its own so that Ctrl-C is not for it; killed when dropped.
+/// A running process, in a process group of its own so that Ctrl-C is not for it; killed when dropped, and also when this process
+/// is gone without having dropped it.
 #[derive(Debug)]
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     pid: Pid,
     _watchdog: Watchdog,
 }
 
 impl Process {
-    /// Starts a command; its output is appended to `log`, which is in `directory`.
-    pub(crate) fn start(command: &mut Command, directory: &Path, log: &Path) -> Result<Self> {
+    /// Starts a command in `directory`, which is removed where this process ends without having done so itself. Its output is appended
+    /// to `log`.
+    pub fn start(command: &mut Command, directory: &Path, log: &Path) -> Result<Self> {
         let log = File::options()
             .create(true)
             .append(true)
@@ -52,16 +54,19 @@ impl Process {
         }
     }
 
-    pub(crate) fn id(&self) -> u32 {
+    /// The process's number.
+    #[must_use]
+    pub fn id(&self) -> u32 {
         self.child.id()
     }
 
-    pub(crate) fn is_alive(&mut self) -> Result<bool> {
+    /// Whether it runs.
+    pub fn is_alive(&mut self) -> Result<bool> {
         Ok(self.child.try_wait()?.is_none())
     }
 
-    /// Asks it to end (SIGTERM), and kills it where it does not within `limit`.
-    pub(crate) fn terminate(mut self, limit: Duration) -> Result<()> {
+    /// Asks it to end (SIGTERM), and kills it where it does not within `limit`: then there is no status.
+    pub fn terminate(mut self, limit: Duration) -> Result<Option<ExitStatus>> {
         let start = Instant::now();
         // Not yet waited for: the number is still its own.
         if self.is_alive()? {
@@ -70,7 +75,7 @@ impl Process {
         while start.elapsed() < limit && self.is_alive()? {
             thread::sleep(POLL);
         }
-        Ok(())
+        Ok(self.child.try_wait()?)
     }
 }
 
@@ -126,8 +131,19 @@ mod tests {
     fn a_process_that_ignores_the_request_to_end_is_killed() {
         let (_directory, process) = shell("trap '' TERM; while :; do sleep 1; done");
         let pid = process.pid;
-        process.terminate(Duration::from_millis(200)).expect("it ends");
+        assert!(process.terminate(Duration::from_millis(200)).expect("it ends").is_none());
         assert!(rustix::process::test_kill_process(pid).is_err());
+    }
+
+    #[test]
+    fn a_process_that_ends_when_it_is_asked_has_a_status() {
+        // Not before the shell is at the trap: it says so.
+        let (directory, process) = shell("trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done");
+        while !fs::read_to_string(directory.path().join("log")).expect("a log").contains("ready") {
+            thread::sleep(POLL);
+        }
+        let status = process.terminate(CHILDREN_LIMIT).expect("it ends");
+        assert_eq!(status.and_then(|status| status.code()), Some(3));
     }
 
     /// What happens to a broker when the test's process is killed: here the watchdog's pipe ends, and nothing else.

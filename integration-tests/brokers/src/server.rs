@@ -88,6 +88,10 @@ impl Server {
         &self.0.description
     }
 
+    pub(crate) fn is_container(&self) -> bool {
+        matches!(*self.0.origin.lock().unwrap_or_else(PoisonError::into_inner), Origin::Container(_))
+    }
+
     pub(crate) async fn stop(&self) -> Result<()> {
         self.change(|origin| match origin {
             Origin::Given => bail!("stopped"),

@@ -20,6 +20,7 @@ use opentelemetry_sdk::{
     trace::{BatchConfigBuilder, BatchSpanProcessor, Sampler, SdkTracerProvider},
 };
 use test_brokers::RabbitMq;
+use test_collector::Signal;
 use tokio::time::timeout;
 use traced_rabbitmq::{BatchMessage, Settings, TracedConsumer, TracedDelivery, TracedProducer};
 
@@ -38,7 +39,7 @@ pub(crate) fn provider(service: &'static str, endpoint: &str) -> Result<SdkTrace
     let exporter = SpanExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpJson)
-        .with_endpoint(endpoint)
+        .with_endpoint(format!("{endpoint}{}", Signal::Traces.path()))
         .with_timeout(EXPORT_LIMIT)
         .build()?;
     let batches = BatchConfigBuilder::default()
