@@ -1,7 +1,10 @@
-//! Examples: the demo in `src/bin/demo`, quick starts in `examples`, and a test as users write it in `tests`.
+//! Examples: the order platform in `src/bin/platform`, what runs it in `src/runner`, quick starts in `examples`, and tests as users
+//! write them in `tests`.
 //!
 //! The README's code is tested from here.
 #![forbid(unsafe_code)]
+
+pub mod runner;
 
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]

@@ -6,7 +6,7 @@ const HELP: &str = "\
 Usage: cargo xtask <demo|test> [OPTIONS] [-- ARGUMENTS]
 
 Commands:
-  demo  Orders travel through a real RabbitMQ and Redis; the terminal shows their traces
+  demo  Orders travel through seven services, a real RabbitMQ and Redis; the terminal shows their traces
   test  All tests of the workspace, against a real RabbitMQ, Kafka, Redis and PostgreSQL";
 
 const OPTIONS: &str = "\
@@ -30,8 +30,8 @@ TRACED_POSTGRES_SERVER the server's program, TRACED_KAFKA_HOME the directory of 
 const DEMO: &str = "\
 Usage: cargo xtask demo [OPTIONS] [-- ARGUMENTS OF THE DEMO]
 
-Runs the demo: orders travel through a real RabbitMQ, a job queue in SQLite, Kafka and a real Redis, and the terminal shows
-their traces. With OTEL_EXPORTER_OTLP_ENDPOINT set they also go there.";
+Runs the demo: orders travel through seven services, a real RabbitMQ, job queues in SQLite, Kafka and a real Redis, and the terminal
+shows their traces. With OTEL_EXPORTER_OTLP_ENDPOINT set they also go there.";
 
 const TEST: &str = "\
 Usage: cargo xtask test [OPTIONS] [-- ARGUMENTS OF CARGO TEST]

@@ -78,9 +78,9 @@ fn task(request: &Request, plan: &Plan) -> Command {
     match request.task {
         Task::Test if request.rest.is_empty() => cargo.args(["test", "--locked", "--workspace", "--all-features"]),
         Task::Test => cargo.args(["test", "--locked"]).args(&request.rest),
-        Task::Demo => {
-            cargo.args(["run", "--locked", "--package", "examples", "--bin", "demo", "--"]).args(&request.rest)
-        }
+        Task::Demo => cargo
+            .args(["run", "--locked", "--package", "examples", "--bin", "platform", "--", "demo"])
+            .args(&request.rest),
     };
     match plan.common_way() {
         // Decided once: no test binary looks again.

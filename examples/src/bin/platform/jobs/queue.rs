@@ -51,9 +51,10 @@ impl Jobs {
             // once, and one picture of all of them is worth more.
             .relation(Relation::Parent);
         if url.starts_with("sqlite:") {
-            // One connection: SQLite has one writer at a time.
+            // More than one, although SQLite has one writer at a time: a worker that was asked to stop no longer asks its queue for
+            // jobs, and the query that it was at keeps its connection. The jobs that are still worked on need another one.
             let pool =
-                SqlitePoolOptions::new().max_connections(1).connect(url).await.context("no connection to SQLite")?;
+                SqlitePoolOptions::new().max_connections(4).connect(url).await.context("no connection to SQLite")?;
             tables::set_up(async || SqliteStorage::setup(&pool).await).await?;
             Ok(Self {
                 orders: Queue::in_sqlite(&pool, PROCESS_ORDER, &settings),

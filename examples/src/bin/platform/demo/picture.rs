@@ -6,9 +6,9 @@ use anyhow::Context as _;
 use traced_envelope::testing::{CapturedSpan, Forest};
 use traced_rabbitmq::opentelemetry::trace::SpanKind;
 
-use crate::{notifier, queues};
+use crate::rabbitmq::{DEAD, INVENTORY};
 
-pub(crate) fn show(forest: &Forest, svg: Option<&Path>) -> anyhow::Result<()> {
+pub(super) fn show(forest: &Forest, svg: Option<&Path>) -> anyhow::Result<()> {
     let waterfall = forest.waterfall().width(width()).note(note);
     println!("\n{waterfall}\n█ a span  ░ since its message was published  ✗ an error  ⇢ a link to another span");
     if let Some(file) = svg {
@@ -18,20 +18,22 @@ pub(crate) fn show(forest: &Forest, svg: Option<&Path>) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the demo knows about a span and the span does not say: all its channels have confirms on, it awaits each delivery report, and a
-/// pushed job is stored, so that a span that sends without an error is one that the broker confirmed. Redis answers too, but keeps nothing.
+/// What the platform knows about a span and the span does not say: all its channels have confirms on, it awaits each delivery report, and
+/// a pushed job is stored, so that a span that sends without an error is one that the broker confirmed. Redis answers too, but keeps
+/// nothing.
 fn note(span: &CapturedSpan) -> Option<String> {
+    // A message that is sent on keeps its context: its span is a client's.
     if !matches!(span.kind(), SpanKind::Producer | SpanKind::Client) || span.is_error() {
         return None;
     }
-    let (operation, to) = span.name().split_once(' ')?;
-    let note = match (operation, to) {
-        ("publish", queues::STOCK) => "retry, confirmed",
-        ("publish", queues::DEAD) => "dead letter, confirmed",
-        ("publish", notifier::SHIPPED) => return None,
-        ("publish" | "send", _) => "confirmed",
-        ("push", _) => "stored",
-        _ => return None,
+    let system = span.attribute("messaging.system")?.as_str().into_owned();
+    let (_, to) = span.name().split_once(' ')?;
+    let note = match (system.as_str(), to) {
+        ("rabbitmq", INVENTORY) => "retry, confirmed",
+        ("rabbitmq", DEAD) => "dead letter, confirmed",
+        ("rabbitmq" | "kafka", _) => "confirmed",
+        ("redis", _) => return None,
+        _ => "stored",
     };
     Some(note.to_owned())
 }
@@ -40,6 +42,6 @@ fn note(span: &CapturedSpan) -> Option<String> {
 fn width() -> usize {
     match rustix::termios::tcgetwinsize(io::stdout()) {
         Ok(size) if size.ws_col > 0 => usize::from(size.ws_col),
-        _ => 130,
+        _ => 160,
     }
 }
