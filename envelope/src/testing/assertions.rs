@@ -1,6 +1,6 @@
 use opentelemetry::TraceId;
 
-use super::{Capture, difference::difference, expectation, outline, span};
+use super::{Capture, Forest, difference::difference, expectation, outline, span};
 
 /// What a test says about a capture. All of these panic when it is not so, with all there is to
 /// know in the message.
@@ -28,19 +28,7 @@ impl Capture {
     /// ```
     #[track_caller]
     pub fn assert_trace(&self, expected: &str) {
-        let expected = match expectation::parse(expected) {
-            Ok(expected) => expected,
-            Err(malformed) => panic!("{malformed}"),
-        };
-        let captured = self.forest().outline();
-        if let Some(difference) = difference(&expected, &captured) {
-            panic!(
-                "the captured trace is not the expected one\n\nexpected:\n{}\ncaptured:\n{}\ndifference (- expected, + captured):\n{difference}{}",
-                indented(&outline::text(&expected, true)),
-                indented(&outline::text(&captured, false)),
-                self.still_open()
-            );
-        }
+        assert_trace(&self.forest(), expected, || self.still_open());
     }
 
     /// Asserts that the ended spans form one trace, and returns its id.
@@ -59,20 +47,7 @@ impl Capture {
     /// ```
     #[track_caller]
     pub fn assert_one_trace(&self) -> TraceId {
-        let forest = self.forest();
-        match *forest.trace_ids() {
-            [id] => id,
-            ref ids => {
-                let of = |id: &TraceId| {
-                    forest.roots().filter(|tree| tree.span().trace_id() == *id).map(outline::node).collect::<Vec<_>>()
-                };
-                let traces: String = ids
-                    .iter()
-                    .map(|id| format!("\ntrace {id}:\n{}", indented(&outline::text(&of(id), false))))
-                    .collect();
-                panic!("expected one trace, captured {}\n{traces}{}", ids.len(), self.still_open())
-            }
-        }
+        assert_one_trace(&self.forest(), || self.still_open())
     }
 
     /// Asserts that every span that was started has ended.
@@ -97,6 +72,81 @@ impl Capture {
     fn still_open(&self) -> String {
         let open = self.open_spans();
         if open.is_empty() { String::new() } else { format!("\nstill open, so not compared:\n{}\n", span::list(&open)) }
+    }
+}
+
+/// What a test says about spans from anywhere, such as those that a collector got. The panics are those of [`Capture`]'s.
+impl Forest {
+    /// Compares all spans with the [text of a trace](super#the-text-of-a-trace), as
+    /// [`Capture::assert_trace`] does.
+    ///
+    /// # Panics
+    ///
+    /// When they differ, or the text cannot be read.
+    ///
+    /// ```
+    /// use opentelemetry::trace::Tracer;
+    /// use traced_envelope::testing::{Capture, Forest};
+    ///
+    /// let capture = Capture::new();
+    /// capture.tracer("shop").in_span("checkout", |_| ());
+    /// Forest::new(capture.spans()).assert_trace("checkout  shop  INTERNAL");
+    /// ```
+    #[track_caller]
+    pub fn assert_trace(&self, expected: &str) {
+        assert_trace(self, expected, String::new);
+    }
+
+    /// Asserts that the spans form one trace, and returns its id, as [`Capture::assert_one_trace`] does.
+    ///
+    /// # Panics
+    ///
+    /// When there is no span, or more than one trace.
+    ///
+    /// ```
+    /// use opentelemetry::trace::Tracer;
+    /// use traced_envelope::testing::{Capture, Forest};
+    ///
+    /// let capture = Capture::new();
+    /// capture.tracer("shop").in_span("checkout", |_| ());
+    /// let forest = Forest::new(capture.spans());
+    /// assert_eq!(forest.assert_one_trace(), capture.span("checkout").trace_id());
+    /// ```
+    #[track_caller]
+    pub fn assert_one_trace(&self) -> TraceId {
+        assert_one_trace(self, String::new)
+    }
+}
+
+#[track_caller]
+fn assert_trace(forest: &Forest, expected: &str, still_open: impl Fn() -> String) {
+    let expected = match expectation::parse(expected) {
+        Ok(expected) => expected,
+        Err(malformed) => panic!("{malformed}"),
+    };
+    let captured = forest.outline();
+    if let Some(difference) = difference(&expected, &captured) {
+        panic!(
+            "the captured trace is not the expected one\n\nexpected:\n{}\ncaptured:\n{}\ndifference (- expected, + captured):\n{difference}{}",
+            indented(&outline::text(&expected, true)),
+            indented(&outline::text(&captured, false)),
+            still_open()
+        );
+    }
+}
+
+#[track_caller]
+fn assert_one_trace(forest: &Forest, still_open: impl Fn() -> String) -> TraceId {
+    match *forest.trace_ids() {
+        [id] => id,
+        ref ids => {
+            let of = |id: &TraceId| {
+                forest.roots().filter(|tree| tree.span().trace_id() == *id).map(outline::node).collect::<Vec<_>>()
+            };
+            let traces: String =
+                ids.iter().map(|id| format!("\ntrace {id}:\n{}", indented(&outline::text(&of(id), false)))).collect();
+            panic!("expected one trace, captured {}\n{traces}{}", ids.len(), still_open())
+        }
     }
 }
 

@@ -1,0 +1,18 @@
+//! `platform demo` and `platform load`, as a user runs them.
+
+mod demo;
+mod endings;
+mod load;
+
+use std::process::{Command, Stdio};
+
+/// Without what the environment of a test may say; Kafka is the one inside the program.
+fn command(program: &str, command: &str) -> Command {
+    let mut platform = Command::new(program);
+    platform.arg(command);
+    for variable in ["", "_TRACES", "_METRICS", "_LOGS"] {
+        platform.env_remove(format!("OTEL_EXPORTER_OTLP{variable}_ENDPOINT"));
+    }
+    platform.env_remove("TRACED_KAFKA_URL").stdin(Stdio::null());
+    platform
+}
