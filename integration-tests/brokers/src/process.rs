@@ -127,9 +127,18 @@ mod tests {
         assert!(!runs_in_group(group));
     }
 
+    /// With a trap for SIGTERM: not before the shell is at it, which it says.
+    fn shell_with_trap(action: &str) -> (tempfile::TempDir, Process) {
+        let (directory, process) = shell(&format!("trap '{action}' TERM; echo ready; while :; do sleep 0.01; done"));
+        while !fs::read_to_string(directory.path().join("log")).expect("a log").contains("ready") {
+            thread::sleep(POLL);
+        }
+        (directory, process)
+    }
+
     #[test]
     fn a_process_that_ignores_the_request_to_end_is_killed() {
-        let (_directory, process) = shell("trap '' TERM; while :; do sleep 1; done");
+        let (_directory, process) = shell_with_trap("");
         let pid = process.pid;
         assert!(process.terminate(Duration::from_millis(200)).expect("it ends").is_none());
         assert!(rustix::process::test_kill_process(pid).is_err());
@@ -137,11 +146,7 @@ mod tests {
 
     #[test]
     fn a_process_that_ends_when_it_is_asked_has_a_status() {
-        // Not before the shell is at the trap: it says so.
-        let (directory, process) = shell("trap 'exit 3' TERM; echo ready; while :; do sleep 0.01; done");
-        while !fs::read_to_string(directory.path().join("log")).expect("a log").contains("ready") {
-            thread::sleep(POLL);
-        }
+        let (_directory, process) = shell_with_trap("exit 3");
         let status = process.terminate(CHILDREN_LIMIT).expect("it ends");
         assert_eq!(status.and_then(|status| status.code()), Some(3));
     }
