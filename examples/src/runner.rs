@@ -4,11 +4,13 @@
 mod brokers;
 mod cluster;
 mod customer;
+mod http_client;
 mod interrupt;
 mod platform;
 mod process;
 
 pub use brokers::Brokers;
 pub use customer::{Accepted, CARD, Customer};
+pub use http_client::http_client;
 pub use interrupt::interrupted;
 pub use platform::{Platform, SERVICES};

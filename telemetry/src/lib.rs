@@ -62,6 +62,9 @@
 //!
 //! All are off by default. `grpc`: OTLP over gRPC. `http-json`: OTLP as JSON. `gzip`: compression. `tls`: endpoints with `https`, by
 //! rustls. `axum`: the route.
+//!
+//! `tls` builds reqwest with rustls, but without a provider of cryptography, so that no second one is compiled: a client of reqwest's that is
+//! made before one is installed panics. [`init`] installs ring's, unless there is one already: call it before you make clients.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

@@ -66,9 +66,6 @@ impl Providers {
         let mut traces = Pipeline::new(Signal::Traces.exporter(variables)?);
         let metrics = Pipeline::new(Signal::Metrics.exporter(variables)?);
         let mut logs = Pipeline::new(Signal::Logs.exporter(variables)?);
-        #[cfg(feature = "tls")]
-        // An error: the program has installed one already, and that one is used.
-        rustls::crypto::ring::default_provider().install_default().ok();
         #[cfg(feature = "grpc")]
         let connections = if [&traces, &metrics, &logs].iter().any(|to| to.exporter == Exporter::Otlp(Protocol::Grpc)) {
             Connections::new()?

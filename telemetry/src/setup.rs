@@ -181,6 +181,10 @@ impl Setup {
     }
 
     fn install(self) -> Result<Guard, Error> {
+        // Whatever the variables say: with this feature a client of the application's by reqwest needs one too, and panics without it. An
+        // error: the program has installed one already, and that one is used.
+        #[cfg(feature = "tls")]
+        rustls::crypto::ring::default_provider().install_default().ok();
         let mut variables = Variables::of_the_process();
         let resource = resource(&mut variables, &self.attributes);
         let service = service_name(&resource);

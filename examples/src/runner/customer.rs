@@ -7,6 +7,8 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use traced_envelope::opentelemetry::TraceId;
 
+use super::http_client;
+
 /// The number that every order is paid with. It must be nowhere in the telemetry.
 pub const CARD: &str = "4111 1111 1111 1111";
 
@@ -37,7 +39,7 @@ impl Customer {
     ///
     /// When the client cannot be set up.
     pub fn new() -> Result<Self> {
-        Ok(Self { http: Client::builder().timeout(LIMIT).build()? })
+        Ok(Self { http: http_client(LIMIT)? })
     }
 
     /// Orders one piece of `item` at the gateway with this URL, with headers besides those of HTTP.

@@ -8,12 +8,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Error, Result, anyhow, bail};
-use reqwest::Client;
 use tempfile::TempDir;
 use test_brokers::free_port;
 use tokio::{select, time::sleep};
 
-use super::{Brokers, process::Service};
+use super::{Brokers, http_client, process::Service};
 
 /// The names of the services, in the order in which an order comes to them.
 pub const SERVICES: [&str; 7] =
@@ -145,7 +144,7 @@ impl Platform {
     }
 
     async fn healthy(&self) -> Result<()> {
-        let http = Client::builder().timeout(Duration::from_secs(1)).build()?;
+        let http = http_client(Duration::from_secs(1))?;
         let start = Instant::now();
         for service in &self.services {
             loop {

@@ -10,6 +10,7 @@ use std::{
 };
 
 use anyhow::Context as _;
+use examples::runner::http_client;
 use reqwest::{Client, Url};
 use test_collector::{Export, Signal};
 use tokio::{
@@ -54,7 +55,7 @@ impl Forward {
         if endpoints.are_none() {
             return Ok(Self::default());
         }
-        let http = Client::builder().timeout(LIMIT).build()?;
+        let http = http_client(LIMIT)?;
         let (sender, receiver) = unbounded_channel();
         let sending = tokio::spawn(send(http, endpoints, receiver));
         Ok(Self { open: Arc::default(), sender: Some(sender), sending: Some(sending) })
@@ -168,7 +169,7 @@ mod tests {
         let collector = Collector::start().unwrap();
         let endpoints = read(&[(ENDPOINT, &collector.endpoint())]).unwrap();
         let (sender, receiver) = unbounded_channel();
-        let sending = tokio::spawn(send(Client::new(), endpoints, receiver));
+        let sending = tokio::spawn(send(http_client(LIMIT).unwrap(), endpoints, receiver));
         let mut forward = Forward { sender: Some(sender), sending: Some(sending), ..Forward::default() };
 
         let send = forward.sender().unwrap();
