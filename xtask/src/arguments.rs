@@ -20,8 +20,8 @@ const BROKERS: &str = "\
 Each broker is the first of these that there is: the one that TRACED_RABBITMQ_URL, TRACED_KAFKA_URL, TRACED_REDIS_URL,
 TRACED_REDIS_CLUSTER_URL or TRACED_POSTGRES_URL names (URLs, and Kafka's bootstrap servers as host:port[,host:port]); a container,
 where a Docker engine answers; a process of this machine. On Debian and Ubuntu root gets what is missing for that by apt-get:
-rabbitmq-server, redis-server, postgresql, Java and Maven. It lists the packages first and asks on a terminal, and no service is started. Maven then fetches
-Kafka's jars, once, into ~/.cache/traced.
+rabbitmq-server, redis-server, postgresql, Java and Maven. It lists the packages first and asks on a terminal, and no service
+is started. Maven then fetches Kafka's jars, once, into ~/.cache/traced.
 
 TRACED_BROKERS=address|docker|local leaves one way only, for all brokers. TRACED_RABBITMQ_IMAGE, TRACED_KAFKA_IMAGE,
 TRACED_REDIS_IMAGE and TRACED_POSTGRES_IMAGE name other images, TRACED_RABBITMQ_SERVER, TRACED_REDIS_SERVER and

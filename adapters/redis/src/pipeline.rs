@@ -82,7 +82,7 @@ impl<'p> TracedPipeline<'p> {
 
     /// Adds a `PUBLISH` of a value, in the form of [`TracedProducer::publish_json`](crate::TracedProducer::publish_json). A value that
     /// has no JSON fails the pipeline before anything of it is sent: its create span and the pipeline's send span have the error, and
-    /// the send span links the messages that were created before.
+    /// the send span links all create spans, that one too.
     ///
     /// ```no_run
     /// use std::collections::BTreeMap;

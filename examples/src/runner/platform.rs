@@ -18,7 +18,7 @@ use super::{Brokers, http_client, process::Service};
 pub const SERVICES: [&str; 7] =
     ["gateway", "user-service", "order-service", "inventory-worker", "analytics-worker", "job-worker", "notifier"];
 
-/// In this order they are ended: what one has begun, the next one finishes.
+/// In this order they are ended: what one has begun, the next one finishes. Only dead letters go the other way, and wait in their queue.
 const ENDING: [&[&str]; 4] = [
     &["gateway"],
     &["user-service", "order-service"],

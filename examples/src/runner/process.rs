@@ -40,7 +40,7 @@ impl Service {
                 command.env_remove(variable);
             }
         }
-        command.env("TRACED_LOG_LINES", "json").envs(variables);
+        command.env("TRACED_LOG_LINES", "json").env("OTEL_SERVICE_NAME", name).envs(variables);
         let process = Process::start(&mut command, directory, &log)?;
         Ok(Self { name, url, log, process: Mutex::new(Some(process)) })
     }

@@ -5,11 +5,12 @@ use std::fs;
 use anyhow::{Context as _, Result, ensure};
 use test_collector::Collector;
 
-use crate::command;
+use crate::{TURN, command};
 
 /// Of each trace: how many services and hops it says, and the spans of each hop.
 #[test]
 fn every_order_is_one_trace_through_all_its_hops() -> Result<()> {
+    let _turn = TURN.blocking_lock();
     let directory = tempfile::tempdir()?;
     let svg = directory.path().join("trace.svg");
     let collector = Collector::start()?;

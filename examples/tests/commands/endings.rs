@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::command;
+use crate::{TURN, command};
 
 const LIMIT: Duration = Duration::from_secs(120);
 const POLL: Duration = Duration::from_millis(20);
@@ -83,6 +83,7 @@ impl Drop for Demo {
 
 #[test]
 fn an_interrupted_demo_leaves_no_service_behind() -> Result<()> {
+    let _turn = TURN.blocking_lock();
     let mut demo = Demo::start()?;
     ensure!(demo.services()?.len() == 7, "{:?}", demo.services()?);
     kill_process(Pid::from_child(demo.child.as_ref().context("it has ended")?), Signal::INT)?;
@@ -93,6 +94,7 @@ fn an_interrupted_demo_leaves_no_service_behind() -> Result<()> {
 
 #[test]
 fn a_service_that_ends_early_is_an_error_with_its_last_lines() -> Result<()> {
+    let _turn = TURN.blocking_lock();
     let mut demo = Demo::start()?;
     let services = demo.services()?;
     let (_, notifier) = services.iter().find(|(name, _)| name == "notifier").context("no notifier")?;

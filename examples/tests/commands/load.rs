@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use examples::runner::{Brokers, Platform};
 use tokio::task::block_in_place;
 
-use crate::command;
+use crate::{TURN, command};
 
 fn load() -> Command {
     let mut load = command(env!("CARGO_BIN_EXE_platform"), "load");
@@ -26,6 +26,7 @@ fn said(load: &mut Command) -> Result<String> {
 /// Of twenty orders two are tea and one is saffron.
 #[test]
 fn every_hop_is_counted_and_no_message_comes_without_a_context() -> Result<()> {
+    let _turn = TURN.blocking_lock();
     let said = said(&mut load())?;
     ensure!(said.contains("\n20 orders were accepted in ") && said.contains("\n20 orders were done in "), "{said}");
     let counted = |part: &str, count: &str| {
@@ -54,6 +55,7 @@ fn every_hop_is_counted_and_no_message_comes_without_a_context() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_platform_that_runs_already_is_measured_from_outside() -> Result<()> {
+    let _turn = TURN.lock().await;
     let brokers = Brokers::start().await?;
     let program = Path::new(env!("CARGO_BIN_EXE_platform"));
     let platform = Platform::start(program, &brokers, &[("OTEL_TRACES_EXPORTER", "none")]).await?;

@@ -6,6 +6,11 @@ mod load;
 
 use std::process::{Command, Stdio};
 
+use tokio::sync::Mutex;
+
+/// One platform at a time: on brokers that are given by address, services of one would get the orders of another.
+static TURN: Mutex<()> = Mutex::const_new(());
+
 /// Without what the environment of a test may say; Kafka is the one inside the program.
 fn command(program: &str, command: &str) -> Command {
     let mut platform = Command::new(program);

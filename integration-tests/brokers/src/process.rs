@@ -1,4 +1,4 @@
-//! One process that does not outlive its value: a server, a helper that the server needs, or what a test or the demo runs beside them.
+//! One process that does not outlive its value: a server, another one that the server needs, or what a test or the demo runs beside them.
 
 use std::{
     fs::{self, File},

@@ -15,7 +15,7 @@ Commands:
 Options:
   -h, --help     This text; after a command, more about it";
 
-const SERVE: &str = "\
+pub(crate) const SERVE: &str = "\
 Usage: platform serve SERVICE
 
 Services: gateway, user-service, order-service, inventory-worker, analytics-worker, job-worker, notifier.
@@ -138,6 +138,9 @@ fn load(mut arguments: impl Iterator<Item = String>) -> Result<Command, String> 
             other => return Err(unknown(other)),
         }
     }
+    if load.gateway.is_none() && !load.health.is_empty() {
+        return Err("--health goes with --gateway".to_owned());
+    }
     Ok(Command::Load(load))
 }
 
@@ -211,6 +214,7 @@ mod tests {
             ("demo --png a", "unknown argument --png"),
             ("demo --svg", "--svg needs a file's name"),
             ("load --orders", "--orders needs a value"),
+            ("load --health http://a:1", "--health goes with --gateway"),
             ("load --orders 0", "--orders takes a number above zero, not 0"),
             ("load --concurrency many", "--concurrency takes a number above zero, not many"),
             (

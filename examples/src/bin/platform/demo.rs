@@ -12,6 +12,8 @@ use anyhow::bail;
 use examples::runner::Customer;
 use progress::Progress;
 use tokio::{select, time::timeout};
+use traced_envelope::testing::Forest;
+use traced_rabbitmq::opentelemetry::TraceId;
 
 use crate::{arguments::Demo, scene::Scene};
 
@@ -25,22 +27,27 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(arguments: &Demo) -> anyhow::Result<()> {
     let mut scene = Scene::open("demo").await?;
-    select! {
+    let ordered = select! {
         traded = trade(&scene) => traded?,
         ended = scene.platform.ended() => return Err(ended),
-    }
+    };
     // Then all spans are here.
     scene.close().await?;
-    picture::show(&scene.collector.received().forest(), arguments.svg.as_deref())
+    // On brokers that others use, too, there may be orders of theirs.
+    let forest = scene.forest();
+    let spans = forest.spans().iter().filter(|span| ordered.contains(&span.trace_id()));
+    picture::show(&Forest::new(spans.cloned()), arguments.svg.as_deref())
 }
 
-/// Orders one by one, each when the one before has come to its ends.
-async fn trade(scene: &Scene) -> anyhow::Result<()> {
+/// Orders one by one, each when the one before has come to its ends; returns their traces.
+async fn trade(scene: &Scene) -> anyhow::Result<Vec<TraceId>> {
     let customer = Customer::new()?;
     let gateway = scene.platform.url("gateway")?;
+    let mut ordered = Vec::new();
     for (item, ends) in ORDERS {
         println!("demo: POST /orders, {item}");
         let order = customer.order(gateway, item, &[("x-tenant", "blue")]).await?;
+        ordered.push(order.trace_id);
         let mut progress = Progress::of(order.trace_id, ends);
         let Ok(()) = timeout(LIMIT, progress.follow(&scene.collector)).await else {
             bail!(
@@ -50,5 +57,5 @@ async fn trade(scene: &Scene) -> anyhow::Result<()> {
             );
         };
     }
-    Ok(())
+    Ok(ordered)
 }

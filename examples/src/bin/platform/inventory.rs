@@ -31,20 +31,20 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signal()?;
 
     let stock = Stock::open(&settings.kafka_brokers).await?;
-    let open = async || Session::open(&settings.rabbitmq_url).await;
-    let work = async |session: Session| session.work(&stock, &shutdown).await;
+    let open = async || Intake::open(&settings.rabbitmq_url).await;
+    let work = async |intake: Intake| intake.work(&stock, &shutdown).await;
     let first = open().await.context("no connection to RabbitMQ")?;
     let work = reconnect::work(&shutdown, "RabbitMQ", first, open, work);
     service::run(&settings, Router::new(), shutdown.clone(), work).await
 }
 
-struct Session {
+struct Intake {
     consumer: TracedConsumer,
     producer: TracedProducer,
     _connection: Connection,
 }
 
-impl Session {
+impl Intake {
     async fn open(url: &str) -> anyhow::Result<Self> {
         let (connection, channel) = rabbitmq::connect(url).await?;
         let consumer = rabbitmq::consume(&channel, INVENTORY).await?;

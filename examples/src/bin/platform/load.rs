@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use examples::runner::Customer;
 use hops::Hops;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -44,8 +44,9 @@ async fn of_ones_own(arguments: &Load) -> anyhow::Result<()> {
     };
     // Then all spans are here.
     scene.close().await?;
-    let hops = scene.collector.inspect(|received| Hops::of(&received.forest()));
+    let hops = Hops::of(&scene.forest());
     println!("{}", Summary { sent: &sent, done: Some((done, took)), hops: Some(&hops), missing: &missing });
+    ensure!(done == arguments.orders, "{} of {} orders were not done", arguments.orders - done, arguments.orders);
     Ok(())
 }
 
@@ -71,6 +72,13 @@ async fn of_another(arguments: &Load, gateway: &str) -> anyhow::Result<()> {
         missing.extend(missing_contexts(&customer, url).await?);
     }
     println!("{}", Summary { sent: &sent, done: None, hops: None, missing: &missing });
+    let accepted = sent.accepted.len();
+    ensure!(
+        accepted == arguments.orders,
+        "{} of {} orders were refused",
+        arguments.orders - accepted,
+        arguments.orders
+    );
     Ok(())
 }
 

@@ -28,15 +28,13 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     let publisher = Publisher::open(&settings.rabbitmq_url).await?;
     let announcer = Announcer::new(publisher, jobs);
 
-    let open = async || dead_letters::Session::open(&settings.rabbitmq_url).await;
-    let work = async |session: dead_letters::Session| session.work(&store, &shutdown).await;
+    let open = async || dead_letters::Intake::open(&settings.rabbitmq_url).await;
+    let work = async |intake: dead_letters::Intake| intake.work(&store, &shutdown).await;
     let first = open().await.context("no connection to RabbitMQ")?;
     let dead_letters = reconnect::work(&shutdown, "RabbitMQ", first, open, work);
-    let work = async {
-        dead_letters.await?;
-        announcer.finish().await;
-        Ok(())
-    };
     let routes = routes::routes(Arc::new(Orders { store: store.clone(), announcer: announcer.clone() }));
-    service::run(&settings, routes, shutdown.clone(), work).await
+    let served = service::run(&settings, routes, shutdown.clone(), dead_letters).await;
+    // After the last request.
+    announcer.finish().await;
+    served
 }

@@ -6,6 +6,8 @@ use anyhow::Context as _;
 use examples::runner::{Brokers, Customer, Platform};
 use test_collector::Collector;
 use tokio::time::{sleep, timeout};
+use traced_envelope::testing::{CapturedSpan, Forest};
+use traced_rabbitmq::opentelemetry::TraceId;
 
 use crate::forward::Forward;
 
@@ -13,6 +15,8 @@ use crate::forward::Forward;
 const SPANS: &str = "65536";
 /// After so many milliseconds spans are sent: somebody waits for them.
 const DELAY: &str = "100";
+/// After so long all of them have done so.
+const SENT: Duration = Duration::from_millis(500);
 const LIMIT: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(20);
 
@@ -24,6 +28,8 @@ pub(crate) struct Scene {
     // Before the brokers: what uses them ends first.
     pub(crate) platform: Platform,
     pub(crate) collector: Collector,
+    /// The trace of the order that was sent ahead.
+    ahead: TraceId,
     forward: Forward,
     _brokers: Brokers,
 }
@@ -53,18 +59,30 @@ impl Scene {
         println!("{program}: starting the services");
         let itself: PathBuf = std::env::current_exe().context("the program's own file")?;
         let platform = Platform::start(&itself, &brokers, &variables).await?;
-        let scene = Self { program, platform, collector, forward, _brokers: brokers };
-        scene.warm_up().await?;
+        let mut scene = Self { program, platform, collector, ahead: TraceId::INVALID, forward, _brokers: brokers };
+        scene.ahead = scene.warm_up().await?;
         Ok(scene)
     }
 
-    async fn warm_up(&self) -> anyhow::Result<()> {
+    /// What arrived since, in traces.
+    pub(crate) fn forest(&self) -> Forest {
+        let later = |span: &&CapturedSpan| span.trace_id() != self.ahead;
+        self.collector.inspect(|received| Forest::new(received.spans().iter().filter(later).cloned()))
+    }
+
+    async fn warm_up(&self) -> anyhow::Result<TraceId> {
         println!("{}: one order ahead, which opens connections", self.program);
         let order = Customer::new()?.order(self.platform.url("gateway")?, "water", &[]).await?;
         let arrived = async {
             let has = |end| self.collector.inspect(|received| received.spans().iter().any(|span| span.name() == end));
             while !(has("notify customer") && has("count orders")) {
                 sleep(POLL).await;
+            }
+            // The other services send what they have at times of their own.
+            let mut before = 0;
+            while before != self.collector.inspect(|received| received.spans().len()) {
+                before = self.collector.inspect(|received| received.spans().len());
+                sleep(SENT).await;
             }
         };
         timeout(LIMIT, arrived).await.with_context(|| {
@@ -77,7 +95,7 @@ impl Scene {
         })?;
         self.collector.clear();
         self.forward.open();
-        Ok(())
+        Ok(order.trace_id)
     }
 
     /// Ends the services, so that all telemetry is here, and waits until it was sent on.

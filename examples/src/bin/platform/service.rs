@@ -69,3 +69,16 @@ fn with_health(routes: Router) -> Router {
         .merge(traced_telemetry::routes())
         .layer(OtelAxumLayer::default().filter(|path| !matches!(path, "/healthz" | "/health/tracing")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_runner_and_the_help_know_all_services() {
+        assert_eq!(NAMES, examples::runner::SERVICES);
+        for name in NAMES {
+            assert!(crate::arguments::SERVE.contains(name), "{name}");
+        }
+    }
+}

@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Semaphore, time::sleep};
+use tokio::{
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
 use traced_telemetry::opentelemetry::{Context, context::FutureExt as _};
 
 use crate::{
@@ -13,6 +16,8 @@ use crate::{
 
 /// So many orders may wait for a broker that is away; further requests wait with them.
 const WAITING: u32 = 1000;
+/// At the end, a broker may be away for so long.
+const LIMIT: Duration = Duration::from_secs(5);
 const WAIT: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
@@ -41,9 +46,11 @@ impl Announcer {
         tokio::spawn(task.with_context(Context::current()));
     }
 
-    /// Returns when nothing waits any more.
+    /// Returns when nothing waits any more, or when a broker is away for too long.
     pub(super) async fn finish(&self) {
-        self.waiting.acquire_many(WAITING).await.ok();
+        if timeout(LIMIT, self.waiting.acquire_many(WAITING)).await.is_err() {
+            tracing::error!("a broker is away, and orders that wait for it are lost");
+        }
     }
 
     #[tracing::instrument(name = "announce order", skip_all, fields(order.id = order.id))]

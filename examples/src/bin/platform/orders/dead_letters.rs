@@ -17,12 +17,12 @@ use crate::{
     shutdown::Shutdown,
 };
 
-pub(super) struct Session {
+pub(super) struct Intake {
     consumer: TracedConsumer,
     _connection: Connection,
 }
 
-impl Session {
+impl Intake {
     pub(super) async fn open(url: &str) -> anyhow::Result<Self> {
         let (connection, channel) = rabbitmq::connect(url).await?;
         let consumer = TracedConsumer::new(rabbitmq::consume(&channel, DEAD).await?);

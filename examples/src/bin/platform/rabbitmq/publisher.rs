@@ -19,21 +19,22 @@ const WAIT: Duration = Duration::from_millis(500);
 
 pub(crate) struct Publisher {
     url: String,
-    session: Mutex<Session>,
+    connected: Mutex<Connected>,
 }
 
-struct Session {
+struct Connected {
     connection: Connection,
     producer: TracedProducer,
 }
 
 impl Publisher {
     pub(crate) async fn open(url: &str) -> anyhow::Result<Self> {
-        let session = Session::open(url).await.context("no connection to RabbitMQ")?;
-        Ok(Self { url: url.to_owned(), session: Mutex::new(session) })
+        let connected = Connected::open(url).await.context("no connection to RabbitMQ")?;
+        Ok(Self { url: url.to_owned(), connected: Mutex::new(connected) })
     }
 
-    /// Publishes until the broker has confirmed the message. Each try has a span, and those that fail say why.
+    /// Publishes until the broker has confirmed the message. Each publish has a span, and those that fail say why; while there is no
+    /// connection there is only a line on the log.
     pub(crate) async fn publish(&self, exchange: &str, routing_key: &str, payload: &[u8]) {
         while let Err(error) = self.try_once(exchange, routing_key, payload).await {
             tracing::warn!(error = format!("{error:#}"), "{exchange}:{routing_key} is published again");
@@ -64,15 +65,15 @@ impl Publisher {
 
     /// All tasks share one connection, and whoever finds it broken opens the next one.
     async fn producer(&self) -> anyhow::Result<TracedProducer> {
-        let mut session = self.session.lock().await;
-        if !session.is_open() {
-            *session = Session::open(&self.url).await?;
+        let mut connected = self.connected.lock().await;
+        if !connected.is_open() {
+            *connected = Connected::open(&self.url).await?;
         }
-        Ok(session.producer.clone())
+        Ok(connected.producer.clone())
     }
 }
 
-impl Session {
+impl Connected {
     async fn open(url: &str) -> anyhow::Result<Self> {
         let (connection, channel) = super::connect(url).await?;
         Ok(Self { connection, producer: TracedProducer::new(channel) })

@@ -1,5 +1,7 @@
 //! How other services ask for users.
 
+use std::time::Duration;
+
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use tonic::{
@@ -14,6 +16,10 @@ use super::{
     rpc::users_client::UsersClient,
 };
 use crate::{http_client::HttpClient, settings::Settings};
+
+/// A user service that hangs holds no customer up for longer.
+const CONNECT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Deserialize, Serialize)]
 pub(crate) struct Address {
@@ -31,10 +37,11 @@ pub(crate) struct Users {
 impl Users {
     /// Connects with the first call.
     pub(crate) fn new(settings: &Settings, http: HttpClient) -> anyhow::Result<Self> {
-        let channel = Endpoint::from_shared(settings.user_service_grpc_url.clone())?.connect_lazy();
+        let endpoint = Endpoint::from_shared(settings.user_service_grpc_url.clone())?;
+        let channel = endpoint.connect_timeout(CONNECT).timeout(LIMIT).connect_lazy();
         // A CLIENT span for each call, and its context in the call's metadata.
         let grpc = UsersClient::new(OtelGrpcLayer.layer(channel));
-        Ok(Self { grpc, http, users: Url::parse(&settings.user_service_url)?.join("users")? })
+        Ok(Self { grpc, http, users: Url::parse(&format!("{}/users", settings.user_service_url))? })
     }
 
     pub(crate) async fn get(&self, id: &str) -> Result<User, Status> {
