@@ -31,7 +31,14 @@ fn resource() -> Resource {
     Resource::builder_empty().with_service_name("shop").build()
 }
 
+/// With `traced-telemetry`'s feature `tls` in the same build, the exporters' client wants one, for HTTP without TLS too.
+fn provide_cryptography() {
+    // An error: another test has installed it.
+    rustls::crypto::ring::default_provider().install_default().ok();
+}
+
 fn exporter(endpoint: &str, protocol: Protocol) -> Result<SpanExporter> {
+    provide_cryptography();
     let endpoint = format!("{endpoint}{}", Signal::Traces.path());
     let exporter = SpanExporter::builder().with_http().with_protocol(protocol).with_endpoint(endpoint);
     Ok(exporter.with_timeout(Duration::from_millis(500)).build()?)
@@ -133,6 +140,7 @@ fn a_forest_of_what_arrived_is_compared_and_drawn_like_one_in_memory() -> Result
 
 #[test]
 fn metrics_and_logs_arrive_whatever_the_form() -> Result<()> {
+    provide_cryptography();
     for (protocol, _) in FORMS {
         let collector = Collector::start()?;
         let endpoint = |signal: Signal| format!("{}{}", collector.endpoint(), signal.path());
