@@ -8,10 +8,15 @@ use std::{
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 const PATH: &str = "/usr/sbin/policy-rc.d";
 const DENIED: i32 = 101;
+/// How often a policy that is busy is asked, and what lies between.
+const ASKED_AT_MOST: usize = 200;
+const BUSY: Duration = Duration::from_millis(5);
 const SCRIPT: &str =
     "#!/bin/sh\n# Written by `cargo xtask` while it installs packages, and removed afterwards.\nexit 101\n";
 /// Waits for the end of a pipe, that is, of xtask.
@@ -92,13 +97,17 @@ impl Drop for Changed {
 
 /// What a policy answers about a start.
 fn denies(policy: &Path) -> bool {
-    Command::new(policy)
-        .args(["a-service", "start"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.code() == Some(DENIED))
+    let null = Stdio::null;
+    for _ in 0..ASKED_AT_MOST {
+        let mut question = Command::new(policy);
+        question.args(["a-service", "start"]).stdin(null()).stdout(null()).stderr(null());
+        match question.status() {
+            // It was written a moment ago, and a process that another thread is about to start has it open still.
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => thread::sleep(BUSY),
+            status => return status.is_ok_and(|status| status.code() == Some(DENIED)),
+        }
+    }
+    false
 }
 
 #[cfg(test)]
