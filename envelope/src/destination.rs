@@ -1,5 +1,6 @@
 //! Where messages go to and come from, and what of it is worked out once instead of for each message.
 
+use crate::destinations::Room;
 use crate::interned::intern;
 use crate::semconv::{self, Name};
 use crate::{Relation, SemConv, Settings};
@@ -97,6 +98,7 @@ pub(crate) struct Prepared {
     /// What all spans of this destination have.
     pub(crate) attributes: Vec<Fixed>,
     pub(crate) relation: Option<Relation>,
+    pub(crate) has_template: bool,
     messages: Vec<KeyValue>,
     /// With the type of the operation: known when the first one ends.
     timed: OnceLock<(&'static str, Vec<KeyValue>)>,
@@ -131,20 +133,21 @@ impl Fixed {
 }
 
 impl PreparedDestination {
-    /// `has_room`: whether the cache has, given whether it has a template. One without room or template is in no metric.
+    /// One for which there is neither room nor a template is in no metric.
     pub(crate) fn new(
         system: &'static str,
         operation: &'static str,
         destination: Destination,
         settings: &Settings,
-        has_room: impl FnOnce(bool) -> bool,
+        room: Room,
     ) -> Self {
         let Destination { name, template, anonymous, temporary, consumer_group, attributes } = destination;
         let group = settings.consumer_group.as_ref().or(consumer_group.as_ref()).filter(|group| !group.is_empty());
         let relation = settings.relations.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| *it);
         let given = settings.templates.iter().find(|(pattern, _)| pattern.matches(&name)).map(|(_, it)| it.clone());
         let template = given.or(template).filter(|template| !template.is_empty());
-        let listed = has_room(template.is_some());
+        let has_template = template.is_some();
+        let listed = room.is_for(has_template);
         // Names that were made up come and go: what is interned stays for ever.
         let lasting = listed && !anonymous && !temporary;
         let keep = |text: String| -> StringValue {
@@ -159,7 +162,7 @@ impl PreparedDestination {
         let label = template.clone().unwrap_or_else(|| if anonymous || temporary { "".into() } else { name.clone() });
         let span_name = name_of_span(operation, label.as_str());
         // A template is one of few, however many names belong to it.
-        let counted = listed || template.is_some();
+        let counted = listed || has_template;
         let span_name =
             if counted { intern(span_name).map_or_else(Cow::Owned, Cow::Borrowed) } else { Cow::Owned(span_name) };
 
@@ -191,7 +194,7 @@ impl PreparedDestination {
         release.push(&mut messages, &semconv::SYSTEM, system);
         if counted && !label.as_str().is_empty() {
             // The name only where it is of low cardinality itself (*Messaging metrics*).
-            let key = if template.is_some() { &semconv::DESTINATION_TEMPLATE } else { &semconv::DESTINATION_NAME };
+            let key = if has_template { &semconv::DESTINATION_TEMPLATE } else { &semconv::DESTINATION_NAME };
             release.push(&mut messages, key, label.clone());
         }
         push_client(&mut messages, release, settings, group);
@@ -202,6 +205,7 @@ impl PreparedDestination {
             label,
             attributes: all.into_iter().map(|attribute| Fixed::new(attribute, listed)).collect(),
             relation,
+            has_template,
             messages,
             timed: OnceLock::new(),
         }))

@@ -31,15 +31,31 @@ struct Table {
 }
 
 impl Table {
-    fn has_room(&self, with_template: bool) -> bool {
-        self.entries.len() < LIMIT && !(with_template && self.with_template >= LIMIT_OF_TEMPLATES)
+    fn room(&self) -> Room {
+        let named = self.entries.len() < LIMIT;
+        Room { named, templated: named && self.with_template < LIMIT_OF_TEMPLATES }
+    }
+}
+
+/// Which destinations may be kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Room {
+    named: bool,
+    templated: bool,
+}
+
+impl Room {
+    /// For one that its user keeps.
+    pub(crate) const ENOUGH: Self = Self { named: true, templated: true };
+
+    pub(crate) const fn is_for(self, has_template: bool) -> bool {
+        if has_template { self.templated } else { self.named }
     }
 }
 
 struct Entry {
     operation: &'static str,
     parts: Box<[Box<str>]>,
-    with_template: bool,
     prepared: PreparedDestination,
 }
 
@@ -70,20 +86,13 @@ impl Destinations {
         if let Some(entry) = table.entries.find(hash, |entry| entry.is(operation, parts)) {
             return entry.prepared.clone();
         }
-        let has_room = [table.has_room(false), table.has_room(true)];
+        let room = table.room();
         drop(table);
-        let (mut listed, mut with_template) = (false, false);
-        let prepared = PreparedDestination::new(system, operation, describe(), settings, |template| {
-            let [named, of_template] = has_room;
-            with_template = template;
-            listed = if template { of_template } else { named };
-            listed
-        });
-        if listed {
+        let prepared = PreparedDestination::new(system, operation, describe(), settings, room);
+        if room.is_for(prepared.get().has_template) {
             let entry = Entry {
                 operation,
                 parts: parts.iter().map(|part| Box::from(*part)).collect(),
-                with_template,
                 prepared: prepared.clone(),
             };
             self.keep(entry, hash);
@@ -96,8 +105,9 @@ impl Destinations {
         let rehash = |entry: &Entry| self::hash(entry.operation, entry.parts.iter().map(|part| &**part));
         let same = |other: &Entry| other.operation == entry.operation && other.parts == entry.parts;
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        if table.has_room(entry.with_template) && table.entries.find(hash, same).is_none() {
-            table.with_template += usize::from(entry.with_template);
+        let has_template = entry.prepared.get().has_template;
+        if table.room().is_for(has_template) && table.entries.find(hash, same).is_none() {
+            table.with_template += usize::from(has_template);
             table.entries.insert_unique(hash, entry, rehash);
         }
     }

@@ -1,6 +1,6 @@
 //! The engine behind every adapter, and the way out for transports that none wraps.
 
-use crate::destinations::Destinations;
+use crate::destinations::{Destinations, Room};
 use crate::existing::Existing;
 use crate::metrics::InstrumentSource;
 use crate::operation::{Operation, Where};
@@ -155,7 +155,7 @@ impl Telemetry {
     /// ```
     #[must_use]
     pub fn prepare(&self, operation: &'static str, destination: Destination) -> PreparedDestination {
-        PreparedDestination::new(self.inner.system, operation, destination, &self.inner.settings, |_| true)
+        PreparedDestination::new(self.inner.system, operation, destination, &self.inner.settings, Room::ENOUGH)
     }
 
     /// The same, kept in a cache of at most 1024 destinations and found there by what the client has at hand, such as exchange and

@@ -109,17 +109,15 @@ impl Written {
         let mut entries = self.0.iter().rev();
         entries.find(|(key, _)| key == name).map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
+
+    pub(crate) fn into_metadata(self) -> WrittenMetadata {
+        WrittenMetadata(Cell::new(self.0))
+    }
 }
 
 impl Injector for Written {
     fn set(&mut self, name: &str, value: String) {
         self.0.push((name.to_owned(), value));
-    }
-}
-
-impl Written {
-    pub(crate) fn into_metadata(self) -> WrittenMetadata {
-        WrittenMetadata(Cell::new(self.0))
     }
 }
 

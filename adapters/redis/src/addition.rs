@@ -1,6 +1,7 @@
 //! An entry on its way into its stream.
 
-use crate::headers::AddedFields;
+use crate::headers::Fields;
+use crate::headers::sealed::Sealed;
 use crate::publisher::Publisher;
 use crate::stream_source::own_size;
 use crate::{HeaderExtractor, error};
@@ -9,11 +10,16 @@ use redis::{Arg, Cmd, RedisResult, RedisWrite as _, ToRedisArgs, cmd};
 use traced_envelope::semconv::MESSAGE_ID;
 use traced_envelope::{Existing, MessageHeaders, MessageSpan, Operation, PreparedDestination, Telemetry};
 
-/// An `XADD`. The fields are looked at where they are, among the command's arguments: a list of them would be copied once more.
-pub(crate) struct Addition {
+/// An `XADD`, with the entry's fields where they are: among its arguments. A list of them would be one more copy.
+pub(crate) struct Xadd {
     command: Cmd,
     /// Which of the arguments is the first of the fields.
     first_field: usize,
+}
+
+/// An entry that is about to be added.
+pub(crate) struct Addition {
+    xadd: Xadd,
     /// Whether Redis tells entries apart by what is in them.
     by_content: bool,
 }
@@ -37,29 +43,29 @@ impl Addition {
         let first_field = command.args_iter().len();
         command.reserve_space_for_args(CONTEXT);
         command.arg(items);
-        Self { command, first_field, by_content }
+        Self { xadd: Xadd { command, first_field }, by_content }
     }
 
     pub(crate) fn stream(&self) -> &[u8] {
-        arguments(&self.command).nth(1).unwrap_or_default()
+        arguments(&self.xadd.command).nth(1).unwrap_or_default()
     }
 
     /// Whether a context can be written.
     pub(crate) fn takes_context(&self) -> bool {
-        has_pairs(&self.command, self.first_field) && !self.by_content
+        self.xadd.has_pairs() && !self.by_content
     }
 
     /// Which argument of the command is the first of the fields.
     pub(crate) const fn first_field(&self) -> usize {
-        self.first_field
+        self.xadd.first_field
     }
 
     /// What was found among the fields.
     pub(crate) fn existing(&self, publisher: &Publisher) -> Existing {
-        if !has_pairs(&self.command, self.first_field) {
+        if !self.xadd.has_pairs() {
             return Existing::default();
         }
-        publisher.telemetry.existing(&HeaderExtractor(&AddedFields::new(&self.command, self.first_field)))
+        publisher.telemetry.existing(&HeaderExtractor(&self.xadd))
     }
 
     pub(crate) fn operation<'d>(
@@ -72,7 +78,7 @@ impl Addition {
         if !telemetry.notes_message_sizes() {
             return operation;
         }
-        operation.body_size(own_size(telemetry, AddedFields::new(&self.command, self.first_field).iter()))
+        operation.body_size(own_size(telemetry, self.xadd.fields()))
     }
 
     /// Starts a span by `start`, which writes its context into the fields. With `IDMPAUTO` it is not written: Redis recognises the
@@ -83,49 +89,57 @@ impl Addition {
         start: impl FnOnce(Operation<'d>, &mut dyn Injector) -> MessageSpan,
     ) -> MessageSpan {
         if self.takes_context() {
-            let Self { command, first_field, .. } = self;
-            start(operation, &mut FieldsOf { command, first_field: *first_field })
+            start(operation, &mut self.xadd)
         } else {
             start(operation.keep_existing(), &mut MessageHeaders::new())
         }
     }
 
     pub(crate) fn command(self) -> Cmd {
-        self.command
+        self.xadd.command
     }
 }
 
 /// Room for a `traceparent`, made with the room for everything else.
 const CONTEXT: [usize; 2] = [11, 55];
 
-pub(crate) fn arguments(command: &Cmd) -> impl Iterator<Item = &[u8]> {
+fn arguments(command: &Cmd) -> impl Iterator<Item = &[u8]> {
     command.args_iter().map_while(|argument| match argument {
         Arg::Simple(bytes) => Some(bytes),
         _ => None,
     })
 }
 
-/// None, or a name without a value: the server refuses it, and must be given the same.
-fn has_pairs(command: &Cmd, first_field: usize) -> bool {
-    let fields = command.args_iter().len().saturating_sub(first_field);
-    fields > 0 && fields.is_multiple_of(2)
+impl Xadd {
+    /// Not none, and not a name without a value: the server refuses that, and must be given the same.
+    fn has_pairs(&self) -> bool {
+        let fields = self.command.args_iter().len().saturating_sub(self.first_field);
+        fields > 0 && fields.is_multiple_of(2)
+    }
+
+    fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut arguments = arguments(&self.command).skip(self.first_field);
+        std::iter::from_fn(move || Some((arguments.next()?, arguments.next()?)))
+    }
 }
 
-/// Writes headers behind the fields of an `XADD`, as [`HeaderInjector`](crate::HeaderInjector) does in a list.
-struct FieldsOf<'a> {
-    command: &'a mut Cmd,
-    first_field: usize,
+impl Fields for Xadd {}
+impl Sealed for Xadd {
+    fn all(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+        self.fields().map(|(name, value)| (name, Some(value)))
+    }
 }
 
-impl Injector for FieldsOf<'_> {
+/// Writes headers behind the fields, as [`HeaderInjector`](crate::HeaderInjector) does in a list.
+impl Injector for Xadd {
     fn set(&mut self, name: &str, value: String) {
         let is_there = |field: &[u8]| field.eq_ignore_ascii_case(name.as_bytes());
-        if AddedFields::new(self.command, self.first_field).iter().any(|(field, _)| is_there(field)) {
+        if self.fields().any(|(field, _)| is_there(field)) {
             let mut without = Cmd::new();
-            arguments(self.command).take(self.first_field).for_each(|argument| _ = without.arg(argument));
-            let others = AddedFields::new(self.command, self.first_field).iter().filter(|(field, _)| !is_there(field));
+            arguments(&self.command).take(self.first_field).for_each(|argument| _ = without.arg(argument));
+            let others = self.fields().filter(|(field, _)| !is_there(field));
             others.for_each(|(field, value)| _ = without.arg(field).arg(value));
-            *self.command = without;
+            self.command = without;
         }
         if !value.is_empty() {
             self.command.arg(name).arg(value);
@@ -145,11 +159,11 @@ impl Publisher {
 
 /// The command that adds an entry, with the context of a span among its fields; `None` if another command stands in its place.
 pub(crate) fn with_context(given: &Cmd, first_field: usize, span: &MessageSpan) -> Option<Cmd> {
-    let is_ours = arguments(given).next() == Some(b"XADD") && has_pairs(given, first_field);
-    is_ours.then(|| {
-        let mut command = given.clone();
-        span.inject(&mut FieldsOf { command: &mut command, first_field });
-        command
+    let is_ours = arguments(given).next() == Some(b"XADD");
+    let mut xadd = Xadd { command: given.clone(), first_field };
+    (is_ours && xadd.has_pairs()).then(|| {
+        span.inject(&mut xadd);
+        xadd.command
     })
 }
 

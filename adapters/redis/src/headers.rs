@@ -1,10 +1,9 @@
 //! The fields of a stream's entry as a carrier.
 
 use crate::Entry;
-use crate::addition::arguments;
 use opentelemetry::propagation::{Extractor, Injector};
+use redis::Value;
 use redis::streams::StreamId;
-use redis::{Cmd, Value};
 use std::fmt;
 
 /// Writes headers into the fields of an entry that is about to be added.
@@ -53,7 +52,7 @@ impl Injector for HeaderInjector<'_> {
 /// ```
 pub trait Fields: sealed::Sealed {}
 
-mod sealed {
+pub(crate) mod sealed {
     pub trait Sealed {
         /// All of them in their order; a value that is no string is `None`.
         fn all(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)>;
@@ -78,30 +77,6 @@ impl Fields for [(Vec<u8>, Vec<u8>)] {}
 impl sealed::Sealed for [(Vec<u8>, Vec<u8>)] {
     fn all(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
         self.iter().map(|(name, value)| (name.as_slice(), Some(value.as_slice())))
-    }
-}
-
-/// Those of an `XADD`: its arguments from the first field on.
-pub(crate) struct AddedFields<'a> {
-    command: &'a Cmd,
-    first: usize,
-}
-
-impl<'a> AddedFields<'a> {
-    pub(crate) const fn new(command: &'a Cmd, first: usize) -> Self {
-        Self { command, first }
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
-        let mut arguments = arguments(self.command).skip(self.first);
-        std::iter::from_fn(move || Some((arguments.next()?, arguments.next()?)))
-    }
-}
-
-impl Fields for AddedFields<'_> {}
-impl sealed::Sealed for AddedFields<'_> {
-    fn all(&self) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-        self.iter().map(|(name, value)| (name, Some(value)))
     }
 }
 

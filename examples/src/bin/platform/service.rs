@@ -5,6 +5,7 @@ use std::{future::Future, time::Duration};
 use anyhow::{Context as _, bail};
 use axum::{Router, routing::get};
 use axum_tracing_opentelemetry::middleware::OtelAxumLayer;
+use examples::runner::SERVICES;
 use tokio::{net::TcpListener, select, time::timeout};
 
 use crate::{analytics, gateway, inventory, jobs, notifier, orders, settings::Settings, shutdown::Shutdown, users};
@@ -22,12 +23,9 @@ pub(crate) async fn serve(name: &str) -> anyhow::Result<()> {
         analytics::NAME => analytics::serve().await,
         jobs::NAME => jobs::serve().await,
         notifier::NAME => notifier::serve().await,
-        _ => bail!("no such service; there are {}", NAMES.join(", ")),
+        _ => bail!("no such service; there are {}", SERVICES.join(", ")),
     }
 }
-
-pub(crate) const NAMES: [&str; 7] =
-    [gateway::NAME, users::NAME, orders::NAME, inventory::NAME, analytics::NAME, jobs::NAME, notifier::NAME];
 
 /// Serves `routes` and the health checks, while `work` goes on beside it. Both end soon after the process was asked to stop.
 ///
@@ -76,8 +74,10 @@ mod tests {
 
     #[test]
     fn the_runner_and_the_help_know_all_services() {
-        assert_eq!(NAMES, examples::runner::SERVICES);
-        for name in NAMES {
+        let names =
+            [gateway::NAME, users::NAME, orders::NAME, inventory::NAME, analytics::NAME, jobs::NAME, notifier::NAME];
+        assert_eq!(names, SERVICES);
+        for name in names {
             assert!(crate::arguments::SERVE.contains(name), "{name}");
         }
     }

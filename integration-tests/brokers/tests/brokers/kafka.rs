@@ -77,18 +77,12 @@ async fn live_through_a_stop_and_a_crash(environment: Environment) -> Result<()>
 
 #[tokio::test]
 async fn a_container_keeps_its_address_and_its_data_through_stop_kill_and_restart() -> Result<()> {
-    match only(Way::Docker, &KAFKA) {
-        Some(environment) => live_through_a_stop_and_a_crash(environment).await,
-        None => Ok(()),
-    }
+    only(Way::Docker, &KAFKA, live_through_a_stop_and_a_crash).await
 }
 
 #[tokio::test]
 async fn a_local_process_keeps_its_address_and_its_data_through_stop_kill_and_restart() -> Result<()> {
-    match only(Way::Local, &KAFKA) {
-        Some(environment) => live_through_a_stop_and_a_crash(environment).await,
-        None => Ok(()),
-    }
+    only(Way::Local, &KAFKA, live_through_a_stop_and_a_crash).await
 }
 
 /// Of a local process: what `describe` says is its id.
@@ -99,14 +93,20 @@ fn process(broker: &Kafka) -> Result<u32> {
 
 #[tokio::test]
 async fn a_local_process_is_gone_with_its_directory_once_it_is_dropped() -> Result<()> {
-    let Some(environment) = only(Way::Local, &KAFKA) else { return Ok(()) };
-    let broker = Kafka::start_in(environment).await?;
-    let process = Path::new("/proc").join(process(&broker)?.to_string());
-    let directory = fs::read_link(process.join("cwd"))?;
-    ensure!(directory.join("data/meta.properties").exists(), "its data is elsewhere than in {}", directory.display());
-    drop(broker);
-    ensure!(!process.exists() && !directory.exists(), "{} stays", directory.display());
-    Ok(())
+    only(Way::Local, &KAFKA, async |environment| {
+        let broker = Kafka::start_in(environment).await?;
+        let process = Path::new("/proc").join(process(&broker)?.to_string());
+        let directory = fs::read_link(process.join("cwd"))?;
+        ensure!(
+            directory.join("data/meta.properties").exists(),
+            "its data is elsewhere than in {}",
+            directory.display()
+        );
+        drop(broker);
+        ensure!(!process.exists() && !directory.exists(), "{} stays", directory.display());
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]

@@ -8,17 +8,18 @@ mod postgres;
 mod rabbitmq;
 mod redis;
 
+use anyhow::Result;
 use test_brokers::{Environment, Kind, Way, choose};
 
-/// The environment of this process, with one way left; `None` where the machine does not offer it, after a look at the error.
-fn only(way: Way, kind: &Kind) -> Option<Environment> {
+/// Runs a test in the environment of this process, with one way left; where the machine does not offer it, looks at the error instead.
+async fn only(way: Way, kind: &Kind, test: impl AsyncFnOnce(Environment) -> Result<()>) -> Result<()> {
     let environment = Environment::of_process().with(Way::VARIABLE, &way.to_string());
     match choose(kind, &environment) {
-        Ok(_) => Some(environment),
+        Ok(_) => test(environment).await,
         Err(why) => {
             println!("not here: {why}");
             assert!(why.starts_with(&format!("no {} to be had: ", kind.name)) && !why.contains('\n'), "{why}");
-            None
+            Ok(())
         }
     }
 }

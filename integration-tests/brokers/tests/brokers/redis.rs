@@ -86,34 +86,22 @@ async fn live_through_a_stop_and_a_crash_as_a_cluster(environment: Environment) 
 
 #[tokio::test]
 async fn a_container_keeps_its_address_and_its_data_through_stop_kill_and_restart() -> Result<()> {
-    match only(Way::Docker, &REDIS) {
-        Some(environment) => live_through_a_stop_and_a_crash(environment).await,
-        None => Ok(()),
-    }
+    only(Way::Docker, &REDIS, live_through_a_stop_and_a_crash).await
 }
 
 #[tokio::test]
 async fn a_local_process_keeps_its_address_and_its_data_through_stop_kill_and_restart() -> Result<()> {
-    match only(Way::Local, &REDIS) {
-        Some(environment) => live_through_a_stop_and_a_crash(environment).await,
-        None => Ok(()),
-    }
+    only(Way::Local, &REDIS, live_through_a_stop_and_a_crash).await
 }
 
 #[tokio::test]
 async fn a_cluster_in_a_container_keeps_its_keys_on_three_nodes_through_stop_and_kill() -> Result<()> {
-    match only(Way::Docker, &REDIS_CLUSTER) {
-        Some(environment) => live_through_a_stop_and_a_crash_as_a_cluster(environment).await,
-        None => Ok(()),
-    }
+    only(Way::Docker, &REDIS_CLUSTER, live_through_a_stop_and_a_crash_as_a_cluster).await
 }
 
 #[tokio::test]
 async fn a_cluster_of_local_processes_keeps_its_keys_on_three_nodes_through_stop_and_kill() -> Result<()> {
-    match only(Way::Local, &REDIS_CLUSTER) {
-        Some(environment) => live_through_a_stop_and_a_crash_as_a_cluster(environment).await,
-        None => Ok(()),
-    }
+    only(Way::Local, &REDIS_CLUSTER, live_through_a_stop_and_a_crash_as_a_cluster).await
 }
 
 /// The processes whose working directory is in this one.
@@ -124,16 +112,18 @@ fn processes_in(directory: &Path) -> Result<Vec<PathBuf>> {
 
 #[tokio::test]
 async fn the_processes_of_a_cluster_are_gone_with_their_directory_once_it_is_dropped() -> Result<()> {
-    let Some(environment) = only(Way::Local, &REDIS_CLUSTER) else { return Ok(()) };
-    let cluster = RedisCluster::start_in(environment).await?;
-    let (_, rest) = cluster.describe().split_once(", process ").context("no process")?;
-    let process = Path::new("/proc").join(rest.split(' ').next().unwrap_or_default());
-    let directory = fs::read_link(process.join("cwd"))?;
-    ensure!(processes_in(&directory)?.len() >= 4, "not a shell and three nodes: {:?}", processes_in(&directory)?);
-    drop(cluster);
-    ensure!(!directory.exists(), "{} stays", directory.display());
-    ensure!(processes_in(&directory)?.is_empty(), "{:?}", processes_in(&directory)?);
-    Ok(())
+    only(Way::Local, &REDIS_CLUSTER, async |environment| {
+        let cluster = RedisCluster::start_in(environment).await?;
+        let (_, rest) = cluster.describe().split_once(", process ").context("no process")?;
+        let process = Path::new("/proc").join(rest.split(' ').next().unwrap_or_default());
+        let directory = fs::read_link(process.join("cwd"))?;
+        ensure!(processes_in(&directory)?.len() >= 4, "not a shell and three nodes: {:?}", processes_in(&directory)?);
+        drop(cluster);
+        ensure!(!directory.exists(), "{} stays", directory.display());
+        ensure!(processes_in(&directory)?.is_empty(), "{:?}", processes_in(&directory)?);
+        Ok(())
+    })
+    .await
 }
 
 #[tokio::test]
