@@ -2,6 +2,7 @@
 
 use crate::destinations::Room;
 use crate::interned::intern;
+use crate::missing_contexts::Counts;
 use crate::semconv::{self, Name};
 use crate::{Relation, SemConv, Settings};
 use opentelemetry::{Key, KeyValue, StringValue, Value};
@@ -100,6 +101,8 @@ pub(crate) struct Prepared {
     pub(crate) relation: Option<Relation>,
     pub(crate) has_template: bool,
     messages: Vec<KeyValue>,
+    /// Counts the messages that came without a usable context; known when the first one does.
+    missing: OnceLock<Arc<Counts>>,
     /// With the type of the operation: known when the first one ends.
     timed: OnceLock<(&'static str, Vec<KeyValue>)>,
 }
@@ -112,10 +115,10 @@ pub(crate) enum Fixed {
 }
 
 impl Fixed {
-    /// `listed`: whether its texts may be kept.
-    fn new(attribute: KeyValue, listed: bool) -> Self {
+    /// `lasting`: whether its texts may be kept.
+    fn new(attribute: KeyValue, lasting: bool) -> Self {
         let texts = match &attribute.value {
-            Value::String(value) if listed => {
+            Value::String(value) if lasting => {
                 intern(attribute.key.to_string()).ok().zip(intern(value.to_string()).ok())
             }
             _ => None,
@@ -167,11 +170,16 @@ impl PreparedDestination {
             if counted { intern(span_name).map_or_else(Cow::Owned, Cow::Borrowed) } else { Cow::Owned(span_name) };
 
         let release = settings.semconv;
-        let mut all = Vec::with_capacity(attributes.len() + 8);
-        release.push(&mut all, &semconv::SYSTEM, system);
+        let mut own = Vec::with_capacity(attributes.len() + 1);
         if !name.as_str().is_empty() {
-            release.push(&mut all, &semconv::DESTINATION_NAME, name.clone());
+            release.push(&mut own, &semconv::DESTINATION_NAME, name.clone());
         }
+        let is_given = |attribute: &Name| *attribute == semconv::CLIENT_ID && settings.client_id.is_some();
+        for (name, value) in attributes.into_iter().filter(|(name, value)| !value.is_empty() && !is_given(name)) {
+            release.push(&mut own, &name, keep(value));
+        }
+        let mut all = Vec::with_capacity(8);
+        release.push(&mut all, &semconv::SYSTEM, system);
         if let Some(template) = &template {
             release.push(&mut all, &semconv::DESTINATION_TEMPLATE, template.clone());
         }
@@ -181,12 +189,9 @@ impl PreparedDestination {
                 release.push(&mut all, name, true);
             }
         }
-        for (name, value) in attributes.into_iter().filter(|(_, value)| !value.is_empty()) {
-            release.push(&mut all, &name, keep(value));
-        }
         push_client(&mut all, release, settings, group);
         if let Some(id) = &settings.client_id {
-            release.push(&mut all, &semconv::CLIENT_ID, keep(id.clone()));
+            release.push(&mut all, &semconv::CLIENT_ID, id.clone());
         }
 
         let mut messages = Vec::new();
@@ -203,10 +208,15 @@ impl PreparedDestination {
             span_name,
             name,
             label,
-            attributes: all.into_iter().map(|attribute| Fixed::new(attribute, listed)).collect(),
+            attributes: all
+                .into_iter()
+                .map(|attribute| Fixed::new(attribute, listed))
+                .chain(own.into_iter().map(|attribute| Fixed::new(attribute, lasting)))
+                .collect(),
             relation,
             has_template,
             messages,
+            missing: OnceLock::new(),
             timed: OnceLock::new(),
         }))
     }
@@ -277,6 +287,12 @@ impl Prepared {
     }
 
     /// What stands for the destination in a metric; `None` where nothing of low cardinality does.
+    /// A message came without a usable context.
+    pub(crate) fn count_missing_context(&self, reason: &str) {
+        let label = || self.metric_label().map_or_else(Default::default, |label| label.value.as_str());
+        self.missing.get_or_init(|| Counts::of(&label())).count(reason);
+    }
+
     pub(crate) fn metric_label(&self) -> Option<&KeyValue> {
         let keys = [semconv::DESTINATION_NAME.in_1_45(), semconv::DESTINATION_TEMPLATE.in_1_45()];
         self.messages.iter().find(|attribute| keys.contains(&attribute.key.as_str()))
@@ -300,5 +316,25 @@ fn push_client(attributes: &mut Vec<KeyValue>, release: SemConv, settings: &Sett
 impl fmt::Debug for PreparedDestination {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("PreparedDestination").field("span_name", &self.0.span_name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::interned::is_kept;
+
+    /// Reply queues, one for each requester, would have filled the table of kept texts for everybody else.
+    #[test]
+    fn nothing_of_a_name_that_was_made_up_is_kept_for_ever() {
+        for anonymous in [true, false] {
+            let name = format!("amq.gen-{anonymous}");
+            let destination = Destination::new(name.clone())
+                .anonymous(anonymous)
+                .attribute(&semconv::RABBITMQ_ROUTING_KEY, format!("key-{anonymous}"));
+            PreparedDestination::new("rabbitmq", "publish", destination, &Settings::default(), Room::ENOUGH);
+            assert_eq!(is_kept(&name), !anonymous);
+            assert_eq!(is_kept(&format!("key-{anonymous}")), !anonymous);
+        }
     }
 }

@@ -28,6 +28,11 @@ pub(crate) fn intern(text: String) -> Result<&'static str, String> {
 }
 
 #[cfg(test)]
+pub(crate) fn is_kept(text: &str) -> bool {
+    TEXTS.read().unwrap_or_else(PoisonError::into_inner).contains(text)
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -2,7 +2,8 @@
 
 use rustc_hash::FxBuildHasher;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// As many destinations are told apart; all others count as one without a name.
 const MOST_DESTINATIONS: usize = 1024;
@@ -54,35 +55,49 @@ impl MissingContexts {
     pub fn of_this_process() -> Vec<Self> {
         REGISTER.lock().unwrap_or_else(PoisonError::into_inner).sorted()
     }
+}
 
-    pub(crate) fn count(destination: &str, reason: &str) {
-        REGISTER.lock().unwrap_or_else(PoisonError::into_inner).count(destination, reason);
+/// Those of one destination.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    absent: AtomicU64,
+    invalid: AtomicU64,
+    conflicting: AtomicU64,
+}
+
+impl Counts {
+    /// Those of this process: a destination asks once and keeps them, so that no message waits for another.
+    pub(crate) fn of(destination: &str) -> Arc<Self> {
+        REGISTER.lock().unwrap_or_else(PoisonError::into_inner).counts(destination)
+    }
+
+    pub(crate) fn count(&self, reason: &str) {
+        let count = match reason {
+            "absent" => &self.absent,
+            "conflicting" => &self.conflicting,
+            _ => &self.invalid,
+        };
+        count.fetch_add(1, Relaxed);
     }
 }
 
 #[derive(Debug)]
-struct Register(HashMap<String, MissingContexts, FxBuildHasher>);
+struct Register(HashMap<String, Arc<Counts>, FxBuildHasher>);
 
 impl Register {
-    fn count(&mut self, destination: &str, reason: &str) {
-        let destination =
-            if self.0.len() < MOST_DESTINATIONS || self.0.contains_key(destination) { destination } else { "" };
-        if !self.0.contains_key(destination) {
-            let new = MissingContexts { destination: destination.to_owned(), ..MissingContexts::default() };
-            self.0.insert(destination.to_owned(), new);
-        }
-        if let Some(counts) = self.0.get_mut(destination) {
-            let count = match reason {
-                "absent" => &mut counts.absent,
-                "conflicting" => &mut counts.conflicting,
-                _ => &mut counts.invalid,
-            };
-            *count = count.saturating_add(1);
-        }
+    fn counts(&mut self, destination: &str) -> Arc<Counts> {
+        let has_room = self.0.len() < MOST_DESTINATIONS || self.0.contains_key(destination);
+        Arc::clone(self.0.entry(if has_room { destination.to_owned() } else { String::new() }).or_default())
     }
 
     fn sorted(&self) -> Vec<MissingContexts> {
-        let mut all: Vec<_> = self.0.values().cloned().collect();
+        let of = |(destination, counts): (&String, &Arc<Counts>)| MissingContexts {
+            destination: destination.clone(),
+            absent: counts.absent.load(Relaxed),
+            invalid: counts.invalid.load(Relaxed),
+            conflicting: counts.conflicting.load(Relaxed),
+        };
+        let mut all: Vec<_> = self.0.iter().map(of).collect();
         all.sort_by(|a, b| a.destination.cmp(&b.destination));
         all
     }
@@ -106,7 +121,7 @@ mod tests {
             ("orders", "absent"),
             ("orders", "conflicting"),
         ] {
-            register.count(destination, reason);
+            register.counts(destination).count(reason);
         }
         let [orders, stock] = &register.sorted()[..] else { panic!("{register:?}") };
         assert_eq!(
@@ -121,12 +136,12 @@ mod tests {
     fn destinations_beyond_the_most_are_counted_together() {
         let mut register = register();
         for number in 0..MOST_DESTINATIONS + 10 {
-            register.count(&number.to_string(), "absent");
+            register.counts(&number.to_string()).count("absent");
         }
-        register.count("7", "absent");
+        register.counts("7").count("absent");
         let all = register.sorted();
         assert_eq!(all.len(), MOST_DESTINATIONS + 1);
         assert_eq!((all[0].destination.as_str(), all[0].absent), ("", 10));
-        assert_eq!(register.0["7"].absent, 2);
+        assert_eq!(register.0["7"].absent.load(Relaxed), 2);
     }
 }

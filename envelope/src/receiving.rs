@@ -8,7 +8,7 @@ use crate::relation::{Decision, Surroundings};
 use crate::semconv;
 use crate::sending::Start;
 use crate::telemetry::Inner;
-use crate::{MessageSpan, MissingContexts, PreparedDestination, Relation, Telemetry, Trust, ambient};
+use crate::{MessageSpan, PreparedDestination, Relation, Telemetry, Trust, ambient};
 use opentelemetry::Context;
 use opentelemetry::baggage::{BaggageExt, KeyValueMetadata};
 use opentelemetry::propagation::Extractor;
@@ -169,10 +169,12 @@ pub(crate) struct Started {
 impl Inner {
     /// What the message carries, as far as the settings let it in.
     pub(crate) fn extract(&self, headers: &dyn Extractor) -> Extracted {
+        if self.settings.propagation.extracts() { self.read(headers) } else { Extracted::nothing() }
+    }
+
+    /// The same, whether or not what is received counts.
+    pub(crate) fn read(&self, headers: &dyn Extractor) -> Extracted {
         let settings = &self.settings;
-        if !settings.propagation.extracts() {
-            return Extracted::nothing();
-        }
         let extracted = self.propagators.extract(headers, self.headers_repeat, &settings.baggage);
         if settings.trust == Trust::Trusted {
             return extracted;
@@ -221,10 +223,9 @@ impl Inner {
             Finding::Conflicting => Some("conflicting"),
         };
         if let Some(reason) = reason.filter(|_| self.settings.propagation.extracts()) {
-            let label = destination.get().metric_label();
-            MissingContexts::count(&label.map_or_else(Default::default, |label| label.value.as_str()), reason);
+            destination.get().count_missing_context(reason);
             let mut attributes = Vec::with_capacity(4);
-            attributes.extend(label.cloned());
+            attributes.extend(destination.get().metric_label().cloned());
             self.settings.semconv.push(&mut attributes, &semconv::CONTEXT_REASON, reason);
             self.instruments.get().context_missing.add(1, &attributes);
         }
