@@ -1,5 +1,7 @@
 //! A context that a message carries before it is sent.
 
+use crate::MessageHeaders;
+use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::SpanContext;
 
 /// What [`Telemetry::existing`](crate::Telemetry::existing) found on a message that is about to be sent.
@@ -8,6 +10,8 @@ pub struct Existing {
     pub(crate) span_context: SpanContext,
     /// Whether any field of the propagator is there, valid or not.
     pub(crate) fields: bool,
+    /// All headers that are text, where the settings ask for some.
+    pub(crate) headers: Option<Box<MessageHeaders>>,
 }
 
 impl Existing {
@@ -20,10 +24,14 @@ impl Existing {
     pub fn span_context(&self) -> Option<&SpanContext> {
         Some(&self.span_context).filter(|context| context.is_valid())
     }
+
+    pub(crate) fn headers(&self) -> Option<&dyn Extractor> {
+        self.headers.as_deref().map(|headers| headers as &dyn Extractor)
+    }
 }
 
 impl Default for Existing {
     fn default() -> Self {
-        Self { span_context: SpanContext::NONE, fields: false }
+        Self { span_context: SpanContext::NONE, fields: false, headers: None }
     }
 }

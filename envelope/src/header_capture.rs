@@ -6,6 +6,10 @@ use opentelemetry::{Array, KeyValue, StringValue, Value};
 
 /// Which headers become attributes `messaging.header.<name in lower case>` (the name that the Java agent uses): none by default,
 /// since headers can hold anything.
+/// Whoever writes to a queue decides how many there are and how long: neither is trusted.
+const MOST: usize = 64;
+const LONGEST: usize = 16 * 1024;
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HeaderCapture {
     include: Vec<Pattern>,
@@ -32,17 +36,19 @@ impl HeaderCapture {
         let mut names = headers.keys();
         names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
         names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+        let mut room = MOST;
         for name in names {
             let lower = name.to_ascii_lowercase();
             let named = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(&lower));
             if !named(&self.include) || named(&self.exclude) {
                 continue;
             }
-            let values: Vec<StringValue> =
-                headers.get_all(name).unwrap_or_default().into_iter().map(|value| value.to_owned().into()).collect();
+            let values = headers.get_all(name).unwrap_or_default().into_iter().filter(|value| value.len() <= LONGEST);
+            let values: Vec<StringValue> = values.take(room).map(|value| value.to_owned().into()).collect();
             if !values.is_empty() {
-                attributes
-                    .push(KeyValue::new(format!("messaging.header.{lower}"), Value::Array(Array::String(values))));
+                room -= values.len();
+                let key = format!("messaging.header.{lower}");
+                attributes.push(KeyValue::new(key, Value::Array(Array::String(values))));
             }
         }
     }
@@ -65,5 +71,17 @@ mod tests {
         let found: Vec<_> =
             attributes.iter().map(|attribute| format!("{}={}", attribute.key, attribute.value)).collect();
         assert_eq!(found, [r#"messaging.header.x-tenant=["acme","two"]"#]);
+    }
+
+    #[test]
+    fn neither_many_headers_nor_long_ones_fill_a_span() {
+        let mut headers: MessageHeaders = (0..MOST + 1).map(|number| (format!("x-{number}"), "a")).collect();
+        headers.append("x-0", "x".repeat(LONGEST + 1));
+        let mut capture = HeaderCapture::default();
+        capture.include(["*"]);
+        let mut attributes = Vec::new();
+        capture.capture(&headers, &mut attributes);
+        assert_eq!(attributes.len(), MOST);
+        assert!(attributes.iter().all(|attribute| attribute.value.to_string() == r#"["a"]"#));
     }
 }

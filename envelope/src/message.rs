@@ -63,8 +63,8 @@ impl Message<'_> {
         self.age() > self.old_after
     }
 
-    /// The text of a header; `None` when it is not there or is no text, and on the sending side of an adapter whose messages have
-    /// no headers yet.
+    /// The text of a header; `None` when it is not there or is no text, and for a whole batch. What is sent has the headers that the
+    /// application gave it.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.and_then(|headers| headers.get(name))

@@ -26,6 +26,15 @@ impl MessageHeaders {
         Self::default()
     }
 
+    /// A copy of those that are text.
+    pub(crate) fn of(headers: &dyn Extractor) -> Self {
+        let mut names = headers.keys();
+        names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
+        names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+        let values = |name| headers.get_all(name).unwrap_or_default().into_iter().map(move |value| (name, value));
+        names.into_iter().flat_map(values).collect()
+    }
+
     /// The headers in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))

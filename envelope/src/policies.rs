@@ -57,9 +57,10 @@ pub enum Propagation {
     /// Both ways.
     #[default]
     InjectAndExtract,
-    /// Messages that are sent carry nothing.
+    /// Nothing is written into messages that are sent. A context that one carries already stays, and is linked.
     ExtractOnly,
-    /// What received messages carry is not looked at.
+    /// What received messages carry is not looked at. What a message carries that is sent on is still replaced or kept, as
+    /// [`ExistingContext`] says.
     InjectOnly,
     /// Neither.
     Off,

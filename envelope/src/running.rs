@@ -27,8 +27,7 @@ impl MessageSpan {
         F: Future<Output = Result<T, E>>,
         E: Display + 'static,
     {
-        let name = self.error_names();
-        let classify = move |result: &F::Output| Outcome::of(result, name.as_deref());
+        let classify = self.of_result();
         Running { future: Some(future), span: self, classify: Some(classify) }
     }
 
@@ -65,8 +64,14 @@ impl MessageSpan {
     /// assert_eq!(span.in_scope(|| Ok::<_, std::fmt::Error>(42)), Ok(42));
     /// ```
     pub fn in_scope<T, E: Display + 'static>(self, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        let name = self.error_names();
-        self.in_scope_with(run, |result| Outcome::of(result, name.as_deref()))
+        let classify = self.of_result();
+        self.in_scope_with(run, classify)
+    }
+
+    /// What a result says. An error is put into words only where somebody reads them.
+    fn of_result<T, E: Display + 'static>(&self) -> impl FnOnce(&Result<T, E>) -> Outcome + use<T, E> {
+        let names = self.is_open().then(|| self.error_names());
+        move |result| names.map_or(Outcome::Ok, |names| Outcome::of(result, names.as_deref()))
     }
 
     /// The same for any output: `classify` says how it ended.

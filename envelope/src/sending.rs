@@ -139,8 +139,11 @@ impl Telemetry {
         }
         let context = self.start(operation, &destination, &parent, || {
             let mut attributes = inner.attributes(operation, kind, &destination, None);
+            if let Some(headers) = existing.headers() {
+                settings.headers.capture(headers, &mut attributes);
+            }
             if let Some(add) = &settings.on_send {
-                add(&inner.message(operation, &destination, None, None), &mut attributes);
+                add(&inner.message(operation, &destination, None, existing.headers()), &mut attributes);
             }
             let mut links = if existing.span_context.is_valid() {
                 vec![Link::with_context(existing.span_context.clone())]
@@ -221,12 +224,12 @@ impl Telemetry {
 }
 
 impl Inner {
-    /// A context of strangers is never kept: whoever consumes the message next may trust it.
+    /// A context of strangers is never kept on purpose: whoever consumes the message next may trust it. Where nothing is written, every
+    /// context stays.
     fn keeps(&self, asked: bool, existing: &Existing) -> bool {
-        let Settings { existing_context, trust, .. } = self.settings;
-        (asked || existing_context == ExistingContext::Keep)
-            && trust == Trust::Trusted
-            && existing.span_context.is_valid()
+        let Settings { existing_context, trust, propagation, .. } = self.settings;
+        let wanted = (asked || existing_context == ExistingContext::Keep) && trust == Trust::Trusted;
+        (wanted || !propagation.injects()) && existing.span_context.is_valid()
     }
 }
 

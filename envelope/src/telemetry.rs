@@ -7,7 +7,9 @@ use crate::operation::{Operation, Where};
 use crate::propagators::Propagators;
 use crate::status::{SdkWatch, Status};
 use crate::tracer::TracerSource;
-use crate::{Destination, Message, PreparedDestination, Settings, Trust, ambient, is_anonymous};
+use crate::{
+    Destination, Message, MessageHeaders, PreparedDestination, Propagation, Settings, Trust, ambient, is_anonymous,
+};
 use opentelemetry::InstrumentationScope;
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::SpanContext;
@@ -180,7 +182,8 @@ impl Telemetry {
         destinations.get(system, operation, parts, settings, || describe(parts))
     }
 
-    /// Looks for a context on a message that is about to be sent; give it to [`Operation::existing`].
+    /// Looks for a context on a message that is about to be sent; give it to [`Operation::existing`]. Where a hook, a filter or a
+    /// captured header asks for them, it takes the message's headers along.
     ///
     /// ```
     /// use traced_envelope::{MessageHeaders, Operation, Settings, Telemetry};
@@ -193,14 +196,17 @@ impl Telemetry {
     #[must_use]
     pub fn existing(&self, headers: &dyn Extractor) -> Existing {
         let Inner { settings, propagators, .. } = &*self.inner;
-        if !settings.enabled || !propagators.any_field_in(headers) {
+        if !settings.enabled {
             return Existing::default();
         }
-        let span_context = match settings.trust {
-            Trust::Trusted | Trust::Untrusted => self.inner.extract(headers).span_context,
-            Trust::UntrustedUnlinked => SpanContext::NONE,
-        };
-        Existing { span_context, fields: true }
+        let asked = settings.on_send.is_some() || settings.filter.is_some() || !settings.headers.is_empty();
+        let headers_asked_for = asked.then(|| Box::new(MessageHeaders::of(headers)));
+        let fields = propagators.any_field_in(headers);
+        let is_looked_at =
+            fields && settings.propagation != Propagation::Off && settings.trust != Trust::UntrustedUnlinked;
+        // What is received may be ignored (`InjectOnly`); what is replaced or kept is known all the same.
+        let span_context = if is_looked_at { self.inner.read(headers).span_context } else { SpanContext::NONE };
+        Existing { span_context, fields, headers: headers_asked_for }
     }
 
     /// Whether the propagator writes a header of this name, in any case: such a header is no part of what the application sent.
@@ -260,10 +266,10 @@ impl Inner {
         }
     }
 
-    /// Whether the application wants to see a message of which no headers are known.
+    /// Whether the application wants to see a message that is sent, pulled or settled.
     pub(crate) fn wants(&self, operation: &Operation<'_>, destination: &PreparedDestination) -> bool {
         let filter = self.settings.filter.as_ref();
-        filter.is_none_or(|wanted| wanted(&self.message(operation, destination, None, None)))
+        filter.is_none_or(|wanted| wanted(&self.message(operation, destination, None, operation.existing.headers())))
     }
 }
 

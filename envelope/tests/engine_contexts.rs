@@ -1,15 +1,15 @@
 //! Which context a message gets, which one a handler gets, and who decides.
 
+use futures_util::FutureExt;
 use opentelemetry::baggage::BaggageExt;
 use opentelemetry::propagation::{Extractor, TextMapCompositePropagator};
-use opentelemetry::trace::{SpanKind, TraceContextExt, Tracer};
+use opentelemetry::trace::{TraceContextExt, Tracer};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::propagation::{BaggagePropagator, TraceContextPropagator};
 use std::time::{Duration, SystemTime};
 use traced_envelope::testing::{Capture, CapturedSpan};
 use traced_envelope::{
-    BaggagePolicy, ExistingContext, MessageHeaders, Operation, Outcome, Propagation, Relation, Settings, Telemetry,
-    Trust,
+    BaggagePolicy, MessageHeaders, Operation, Outcome, Propagation, Relation, Settings, Telemetry, Trust,
 };
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
@@ -19,10 +19,6 @@ fn message() -> MessageHeaders {
     [("traceparent", PARENT), ("tracestate", "vendor=1"), ("baggage", "tenant=acme,user=7"), ("x", "own")]
         .into_iter()
         .collect()
-}
-
-fn names(headers: &MessageHeaders) -> Vec<&str> {
-    headers.iter().map(|(name, _)| name).collect()
 }
 
 fn process(settings: &Settings) -> (Context, MessageHeaders) {
@@ -40,60 +36,6 @@ fn tenant(context: &Context) -> Option<String> {
 /// Parent or not, and how many links.
 fn relation(span: &CapturedSpan) -> (bool, usize) {
     (span.parent_id().is_some(), span.links().len())
-}
-
-#[test]
-fn a_context_that_is_replaced_becomes_a_link_and_its_stale_headers_go() {
-    let capture = Capture::new();
-    let telemetry = Telemetry::new("nats", &capture.settings("shop"));
-    let mut headers = message();
-    let operation = Operation::new("publish", "orders").existing(telemetry.existing(&headers));
-    telemetry.send(operation, &mut headers).end(Outcome::Ok);
-    let span = capture.span("publish orders");
-    assert_eq!(names(&headers), ["x", "traceparent"], "neither the old tracestate nor the old baggage is left");
-    assert!(headers.get("traceparent").unwrap().contains(&span.span_id().to_string()));
-    assert_eq!(span.kind(), SpanKind::Producer);
-    assert_eq!(span.links()[0].span_context.trace_id().to_string(), TRACE);
-}
-
-#[test]
-fn a_context_that_is_kept_is_linked_by_a_client_span() {
-    for by_setting in [true, false] {
-        let capture = Capture::new();
-        let policy = if by_setting { ExistingContext::Keep } else { ExistingContext::Replace };
-        let telemetry = Telemetry::new("nats", &capture.settings("shop").existing_context(policy));
-        let mut headers = message();
-        let operation = Operation::new("publish", "orders").existing(telemetry.existing(&headers));
-        let operation = if by_setting { operation } else { operation.keep_existing() };
-        telemetry.send(operation, &mut headers).end(Outcome::Ok);
-        assert_eq!(headers, message(), "untouched");
-        let span = capture.span("publish orders");
-        assert_eq!((span.kind(), span.links().len()), (SpanKind::Client, 1));
-    }
-}
-
-#[test]
-fn what_cannot_be_read_is_not_kept() {
-    let capture = Capture::new();
-    let telemetry = Telemetry::new("nats", &capture.settings("shop"));
-    let mut headers: MessageHeaders = [("traceparent", "stale"), ("tracestate", "a=1")].into_iter().collect();
-    let operation = Operation::new("publish", "orders").existing(telemetry.existing(&headers)).keep_existing();
-    telemetry.send(operation, &mut headers).end(Outcome::Ok);
-    let span = capture.span("publish orders");
-    assert_eq!((span.kind(), span.links().len(), names(&headers)), (SpanKind::Producer, 0, vec!["traceparent"]));
-    assert_ne!(headers.get("traceparent"), Some("stale"));
-}
-
-#[test]
-fn a_message_keeps_its_context_where_there_is_none_to_take_its_place() {
-    let shut_down = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
-    shut_down.shutdown().unwrap();
-    let propagator = traced_envelope::propagation::W3cPropagator::new();
-    let telemetry = Telemetry::new("nats", &Settings::default().tracer_provider(shut_down).propagator(propagator));
-    let mut headers = message();
-    let operation = Operation::new("publish", "orders").existing(telemetry.existing(&headers));
-    telemetry.send(operation, &mut headers).end(Outcome::Ok);
-    assert_eq!(headers, message());
 }
 
 #[test]
@@ -281,6 +223,26 @@ fn what_is_switched_off_does_nothing() {
     telemetry.settle(Operation::new("ack", "orders"), []).end(Outcome::Ok);
     telemetry.receive(Operation::new("poll", "orders"), SystemTime::now(), []).end(Outcome::Ok);
     assert!(capture.spans().is_empty() && capture.metrics().is_empty() && capture.open_spans().is_empty());
+}
+
+/// An error may be costly to put into words, and may fail at it.
+#[test]
+fn an_error_is_put_into_words_only_where_somebody_reads_them() {
+    #[derive(Debug)]
+    struct Costly;
+    impl std::fmt::Display for Costly {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("nobody asked")
+        }
+    }
+    let capture = Capture::new();
+    for settings in [capture.settings("shop").enabled(false), capture.settings("shop").filter(|_| false)] {
+        let telemetry = Telemetry::new("nats", &settings);
+        let process = || telemetry.process(Operation::new("process", "orders"), &message());
+        assert!(process().in_scope(|| Err::<(), _>(Costly)).is_err());
+        assert!(process().run(async { Err::<(), _>(Costly) }).now_or_never().is_some_and(|result| result.is_err()));
+    }
+    assert!(capture.spans().is_empty());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 impl Settings {
     /// Which messages get spans and metrics; for the others the context passes through all the same. Default: all.
     ///
-    /// A processed batch asks for each of its messages. Sends, pulls and settlements ask without headers.
+    /// A processed batch asks for each of its messages. Batches that are sent, pulls and settlements ask without headers.
     ///
     /// ```
     /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
@@ -59,6 +59,9 @@ impl Settings {
 
     /// Headers that become span attributes `messaging.header.<name>`: names, or patterns in which `*` stands for any run of
     /// characters, without regard to case. Default: none, since headers may hold secrets.
+    ///
+    /// On the spans of messages that are sent, created or processed one by one. At most 64 headers of a message, and no value above 16 KiB;
+    /// what is no text stays out.
     #[must_use]
     pub fn capture_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.headers.include(names);

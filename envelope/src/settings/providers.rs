@@ -58,6 +58,10 @@ impl Settings {
     /// That layer's tracer makes them then, under its own instrumentation scope, also where
     /// [`tracer_provider`](Self::tracer_provider) names another provider. Where there is no such layer, or where it filters the span
     /// (target `traced`, level INFO), they are plain OpenTelemetry spans.
+    ///
+    /// That layer makes an error of every span that has started and in which an event of level ERROR is written, also where the handler
+    /// recovers and returns `Ok`, and also with `with_error_events_to_status(false)` (tracing-opentelemetry 0.34); OpenTelemetry's API
+    /// cannot take that back. With `tracing_spans(false)` the handler's result alone decides.
     #[cfg(feature = "tracing")]
     #[must_use]
     pub fn tracing_spans(mut self, on: bool) -> Self {

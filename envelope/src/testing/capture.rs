@@ -18,8 +18,8 @@ use super::{
     span::{self, CapturedSpan},
     store::{Recorder, Store},
 };
-use crate::Settings;
 use crate::propagation::W3cPropagator;
+use crate::{SemConv, Settings};
 
 /// Keeps the spans and metrics of any number of services in memory, for the assertions of a test.
 ///
@@ -93,6 +93,7 @@ impl Capture {
     #[must_use]
     pub fn settings(&self, service: &str) -> Settings {
         Settings::default()
+            .semconv(SemConv::V1_44)
             .tracer_provider(self.tracer_provider(service))
             .meter_provider(self.meter_provider(service))
             .propagator(W3cPropagator::new())
