@@ -67,6 +67,7 @@ mod destinations;
 mod exception_log;
 mod existing;
 mod fact;
+mod foreign_headers;
 mod header_capture;
 mod interned;
 mod links;

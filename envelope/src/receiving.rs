@@ -1,5 +1,6 @@
 //! The consumer's side: extract, decide the relation, and run the handler inside the span.
 
+use crate::foreign_headers::ForeignHeaders;
 use crate::operation::{Operation, OperationType};
 #[cfg(feature = "tracing")]
 use crate::propagation::restore_random;
@@ -175,7 +176,10 @@ impl Inner {
     /// The same, whether or not what is received counts.
     pub(crate) fn read(&self, headers: &dyn Extractor) -> Extracted {
         let settings = &self.settings;
-        let extracted = self.propagators.extract(headers, self.headers_repeat, &settings.baggage);
+        let extract =
+            |headers: &dyn Extractor| self.propagators.extract(headers, self.headers_repeat, &settings.baggage);
+        let names = &settings.foreign_traceparents;
+        let extracted = if names.is_empty() { extract(headers) } else { extract(&ForeignHeaders { headers, names }) };
         if settings.trust == Trust::Trusted {
             return extracted;
         }

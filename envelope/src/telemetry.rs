@@ -201,7 +201,8 @@ impl Telemetry {
         }
         let asked = settings.on_send.is_some() || settings.filter.is_some() || !settings.headers.is_empty();
         let headers_asked_for = asked.then(|| Box::new(MessageHeaders::of(headers)));
-        let fields = propagators.any_field_in(headers);
+        let is_foreign = || settings.foreign_traceparents.iter().any(|name| headers.get(name).is_some());
+        let fields = propagators.any_field_in(headers) || is_foreign();
         let is_looked_at =
             fields && settings.propagation != Propagation::Off && settings.trust != Trust::UntrustedUnlinked;
         // What is received may be ignored (`InjectOnly`); what is replaced or kept is known all the same.

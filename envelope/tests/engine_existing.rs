@@ -101,3 +101,17 @@ fn where_nothing_is_written_the_context_of_a_message_stays_and_is_linked() {
     let span = capture.span("publish orders");
     assert_eq!((span.kind(), span.links().len(), headers), (SpanKind::Client, 1, message()));
 }
+
+#[test]
+fn a_context_in_another_frameworks_header_is_one_that_the_message_carries() {
+    let capture = Capture::new();
+    let settings = capture.settings("shop").foreign_traceparents(["parent-id"]);
+    let telemetry = Telemetry::new("nats", &settings);
+    let mut headers: MessageHeaders = [("Parent-Id", PARENT)].into_iter().collect();
+    telemetry
+        .send(Operation::new("publish", "orders").existing(telemetry.existing(&headers)), &mut headers)
+        .end(Outcome::Ok);
+    let span = capture.span("publish orders");
+    assert_eq!(span.links()[0].span_context.trace_id().to_string(), TRACE);
+    assert_eq!(names(&headers), ["Parent-Id", "traceparent"], "that header is that framework's");
+}

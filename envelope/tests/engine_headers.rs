@@ -53,3 +53,27 @@ fn closures_see_the_headers_of_a_message_that_is_sent() {
     assert_eq!(capture.spans().len(), 1);
     assert_eq!(capture.span("publish orders").attribute("tenant.id"), Some(&"acme".into()));
 }
+
+#[test]
+fn other_frameworks_headers_are_read_in_their_order_and_only_where_there_is_no_traceparent() {
+    let context = |digit: char| format!("00-{}-00f067aa0ba902b7-01", String::from(digit).repeat(32));
+    for (headers, expected) in [
+        (vec![("ce_traceparent", context('1'))], Some('1')),
+        (vec![("CE_Traceparent", context('1')), ("mt-activity-id", context('2'))], Some('2')),
+        (vec![("ce_traceparent", context('1')), ("traceparent", context('3'))], Some('3')),
+        (vec![("ce_traceparent", "stale".to_owned())], None),
+        (vec![("parent-id", context('1'))], None),
+    ] {
+        for repeats in [false, true] {
+            let capture = Capture::new();
+            let settings = capture.settings("shop").foreign_traceparents(["MT-Activity-Id", "ce_traceparent"]);
+            let telemetry = Telemetry::new("nats", &settings);
+            let telemetry = if repeats { telemetry.headers_may_repeat() } else { telemetry };
+            let headers: MessageHeaders = headers.iter().cloned().collect();
+            telemetry.process(Operation::new("process", "orders"), &headers).end(Outcome::Ok);
+            let span = capture.span("process orders");
+            let continued = span.parent_id().map(|_| span.trace_id().to_string());
+            assert_eq!(continued, expected.map(|digit| String::from(digit).repeat(32)), "{headers:?}");
+        }
+    }
+}

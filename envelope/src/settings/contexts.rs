@@ -40,6 +40,44 @@ impl Settings {
         self
     }
 
+    /// Headers in which other frameworks write what the W3C calls `traceparent`: looked at in this order where a message has no header
+    /// of that name. Default: none. For propagators that read `traceparent`, as the default one does.
+    ///
+    /// | written by | header |
+    /// |---|---|
+    /// | MassTransit | `MT-Activity-Id` |
+    /// | Wolverine | `parent-id` |
+    /// | Rebus | `rbs-ot-traceparent` |
+    /// | CloudEvents, binary mode on Kafka | `ce_traceparent` |
+    /// | CloudEvents, binary mode on AMQP | `cloudEvents:traceparent`, `cloudEvents_traceparent` |
+    ///
+    /// NServiceBus writes `traceparent`, and asks in another header for a trace of its own: that is for
+    /// [`relation_with`](Self::relation_with).
+    ///
+    /// ```
+    /// use traced_envelope::testing::Capture;
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Relation, Telemetry};
+    ///
+    /// let capture = Capture::new();
+    /// let settings = capture
+    ///     .settings("billing")
+    ///     .foreign_traceparents(["MT-Activity-Id"])
+    ///     .relation_with(|message| match message.header("NServiceBus.OpenTelemetry.StartNewTrace") {
+    ///         Some(_) => Relation::New,
+    ///         None => Relation::Auto,
+    ///     });
+    /// let telemetry = Telemetry::new("rabbitmq", &settings);
+    /// let context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /// let headers: MessageHeaders = [("MT-Activity-Id", context)].into_iter().collect();
+    /// telemetry.process(Operation::new("process", "orders"), &headers).end(Outcome::Ok);
+    /// assert_eq!(capture.span("process orders").trace_id().to_string(), "4bf92f3577b34da6a3ce929d0e0e4736");
+    /// ```
+    #[must_use]
+    pub fn foreign_traceparents(mut self, headers: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.foreign_traceparents.extend(headers.into_iter().map(Into::into));
+        self
+    }
+
     /// How process spans relate to the message's creation context. Default: [`Relation::Auto`].
     #[must_use]
     pub fn relation(mut self, relation: Relation) -> Self {
