@@ -174,12 +174,13 @@ impl Inner {
     }
 
     /// The same, whether or not what is received counts.
+    #[inline]
     pub(crate) fn read(&self, headers: &dyn Extractor) -> Extracted {
         let settings = &self.settings;
-        let extract =
-            |headers: &dyn Extractor| self.propagators.extract(headers, self.headers_repeat, &settings.baggage);
         let names = &settings.foreign_traceparents;
-        let extracted = if names.is_empty() { extract(headers) } else { extract(&ForeignHeaders { headers, names }) };
+        let foreign = ForeignHeaders { headers, names };
+        let headers = if names.is_empty() { headers } else { &foreign };
+        let extracted = self.propagators.extract(headers, self.headers_repeat, &settings.baggage);
         if settings.trust == Trust::Trusted {
             return extracted;
         }
