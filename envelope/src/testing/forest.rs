@@ -8,6 +8,7 @@ use opentelemetry::{SpanId, TraceId, trace::SpanContext};
 use super::{
     outline::{self, Node},
     span::CapturedSpan,
+    tree::Tree,
     waterfall::Waterfall,
 };
 
@@ -35,14 +36,6 @@ pub struct Forest {
     by_context: HashMap<(TraceId, SpanId), usize>,
     roots: Vec<usize>,
     children: Vec<Vec<usize>>,
-}
-
-/// One span of a [`Forest`] with those below it.
-#[derive(Clone, Copy, Debug)]
-pub struct Tree<'a> {
-    forest: &'a Forest,
-    index: usize,
-    span: &'a CapturedSpan,
 }
 
 impl Forest {
@@ -122,8 +115,12 @@ impl Forest {
         self.roots().map(outline::node).collect()
     }
 
+    pub(super) fn children(&self, index: usize) -> impl Iterator<Item = Tree<'_>> + use<'_> {
+        self.children.get(index).into_iter().flat_map(|children| self.trees(children))
+    }
+
     fn trees<'a>(&'a self, indices: &'a [usize]) -> impl Iterator<Item = Tree<'a>> {
-        indices.iter().filter_map(|&index| Some(Tree { forest: self, index, span: self.spans.get(index)? }))
+        indices.iter().filter_map(|&index| Some(Tree::new(self, index, self.spans.get(index)?)))
     }
 }
 
@@ -139,31 +136,6 @@ fn is_its_own_ancestor(index: usize, parents: &[Option<usize>]) -> bool {
     }
     // Below a cycle, not in it.
     false
-}
-
-impl<'a> Tree<'a> {
-    /// The span.
-    #[must_use]
-    pub fn span(&self) -> &'a CapturedSpan {
-        self.span
-    }
-
-    /// What is below it.
-    pub fn children(&self) -> impl Iterator<Item = Tree<'a>> + use<'a> {
-        self.forest.children.get(self.index).into_iter().flat_map(|children| self.forest.trees(children))
-    }
-
-    /// The forest it stands in.
-    #[must_use]
-    pub fn forest(&self) -> &'a Forest {
-        self.forest
-    }
-
-    /// Whether it has a parent that is not in the forest: in another process, or not ended yet.
-    #[must_use]
-    pub fn is_orphan(&self) -> bool {
-        self.span.parent_id().is_some() && self.forest.parent(self.span).is_none()
-    }
 }
 
 impl fmt::Display for Forest {

@@ -1,8 +1,8 @@
 use opentelemetry::KeyValue;
 
 use super::{
-    forest::Tree,
     span::{CapturedSpan, kind_name},
+    tree::Tree,
 };
 
 /// One line of the text of a trace, and those below it. Expected and captured traces are both

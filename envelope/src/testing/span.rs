@@ -5,8 +5,8 @@ use std::{
 };
 
 use opentelemetry::{
-    InstrumentationScope, KeyValue, SpanId, TraceFlags, TraceId, Value,
-    trace::{Event, Link, SpanContext, SpanKind, Status, TraceState},
+    InstrumentationScope, KeyValue, Value,
+    trace::{Event, SpanKind, Status},
 };
 use opentelemetry_sdk::trace::SpanData;
 
@@ -38,7 +38,7 @@ use opentelemetry_sdk::trace::SpanData;
 pub struct CapturedSpan {
     service: Arc<str>,
     // Shared, because forests and lists copy spans freely.
-    data: Arc<SpanData>,
+    pub(super) data: Arc<SpanData>,
 }
 
 impl CapturedSpan {
@@ -60,36 +60,6 @@ impl CapturedSpan {
     /// The kind.
     pub fn kind(&self) -> SpanKind {
         self.data.span_kind.clone()
-    }
-
-    /// The context: both ids, flags and trace state.
-    pub fn span_context(&self) -> &SpanContext {
-        &self.data.span_context
-    }
-
-    /// The trace it belongs to.
-    pub fn trace_id(&self) -> TraceId {
-        self.data.span_context.trace_id()
-    }
-
-    /// Its own id.
-    pub fn span_id(&self) -> SpanId {
-        self.data.span_context.span_id()
-    }
-
-    /// The parent's id, `None` for the first span of a trace.
-    pub fn parent_id(&self) -> Option<SpanId> {
-        (self.data.parent_span_id != SpanId::INVALID).then_some(self.data.parent_span_id)
-    }
-
-    /// Whether the parent came over the wire.
-    pub fn parent_is_remote(&self) -> bool {
-        self.data.parent_span_is_remote
-    }
-
-    /// The links, in the order in which they were added.
-    pub fn links(&self) -> &[Link] {
-        &self.data.links
     }
 
     /// All attributes, duplicates included: the Rust SDK does not remove them.
@@ -142,27 +112,6 @@ impl CapturedSpan {
     pub fn scope(&self) -> &InstrumentationScope {
         &self.data.instrumentation_scope
     }
-
-    /// The trace flags.
-    pub fn trace_flags(&self) -> TraceFlags {
-        self.data.span_context.trace_flags()
-    }
-
-    /// Whether it was sampled. A span that is recorded only (`SamplingDecision::RecordOnly`) is
-    /// captured, but was not.
-    pub fn is_sampled(&self) -> bool {
-        self.data.span_context.is_sampled()
-    }
-
-    /// The trace state.
-    pub fn trace_state(&self) -> &TraceState {
-        self.data.span_context.trace_state()
-    }
-
-    /// Whether `link` leads to the parent, as consumer spans have it by default.
-    pub(super) fn is_link_to_parent(&self, link: &SpanContext) -> bool {
-        link.trace_id() == self.trace_id() && Some(link.span_id()) == self.parent_id()
-    }
 }
 
 impl fmt::Debug for CapturedSpan {
@@ -202,12 +151,9 @@ pub(super) fn list(spans: &[CapturedSpan]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use opentelemetry::{KeyValue, trace::SpanKind};
+    use opentelemetry::KeyValue;
 
-    use super::{
-        super::synthetic::{TRACE, context, span},
-        list,
-    };
+    use super::{super::synthetic::span, list};
 
     #[test]
     fn the_last_of_repeated_attributes_counts() {
@@ -222,14 +168,6 @@ mod tests {
     #[test]
     fn a_clock_that_went_backwards_gives_no_time() {
         assert_eq!(span(1, 0, "shop", "checkout", [5, 0]).build().duration().as_micros(), 0);
-    }
-
-    #[test]
-    fn only_a_link_to_the_parent_in_the_same_trace_is_one() {
-        let child = span(2, 1, "shop", "process", [0, 5]).kind(SpanKind::Consumer).build();
-        assert!(child.is_link_to_parent(&context(TRACE, 1)));
-        assert!(!child.is_link_to_parent(&context(7, 1)));
-        assert!(!child.is_link_to_parent(&context(TRACE, 3)));
     }
 
     #[test]
