@@ -6,12 +6,7 @@ use std::{
 use opentelemetry::TraceId;
 use opentelemetry_sdk::trace::{Sampler, ShouldSample};
 
-use super::{
-    forest::Forest,
-    service::Service,
-    span::{self, CapturedSpan},
-    store::Store,
-};
+use super::{forest::Forest, service::Service, span::CapturedSpan, span_list, store::Store};
 
 /// Keeps the spans and metrics of any number of services in memory, for the assertions of a test.
 ///
@@ -117,8 +112,8 @@ impl Capture {
             (first, others) => panic!(
                 "expected one span named {name:?}, captured {}\nended:\n{}\nstill open:\n{}",
                 usize::from(first.is_some()) + others,
-                span::list(&spans),
-                span::list(&self.open_spans())
+                span_list::list(&spans),
+                span_list::list(&self.open_spans())
             ),
         }
     }

@@ -59,6 +59,7 @@ mod outline;
 mod providers;
 mod service;
 mod span;
+mod span_list;
 mod store;
 mod svg;
 #[cfg(test)]

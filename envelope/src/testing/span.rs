@@ -120,40 +120,11 @@ impl fmt::Debug for CapturedSpan {
     }
 }
 
-/// The kind as the text of an outline writes it.
-pub(super) fn kind_name(kind: &SpanKind) -> &'static str {
-    match kind {
-        SpanKind::Client => "CLIENT",
-        SpanKind::Server => "SERVER",
-        SpanKind::Producer => "PRODUCER",
-        SpanKind::Consumer => "CONSUMER",
-        SpanKind::Internal => "INTERNAL",
-    }
-}
-
-/// One line a span, for messages to people.
-pub(super) fn list(spans: &[CapturedSpan]) -> String {
-    if spans.is_empty() {
-        return "  (none)".to_owned();
-    }
-    let line = |span: &CapturedSpan| {
-        format!(
-            "  {}  {}  {}  trace {} span {}",
-            span.name(),
-            span.service(),
-            kind_name(&span.kind()),
-            span.trace_id(),
-            span.span_id()
-        )
-    };
-    spans.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
     use opentelemetry::KeyValue;
 
-    use super::{super::synthetic::span, list};
+    use super::super::synthetic::span;
 
     #[test]
     fn the_last_of_repeated_attributes_counts() {
@@ -168,10 +139,5 @@ mod tests {
     #[test]
     fn a_clock_that_went_backwards_gives_no_time() {
         assert_eq!(span(1, 0, "shop", "checkout", [5, 0]).build().duration().as_micros(), 0);
-    }
-
-    #[test]
-    fn an_empty_list_says_so() {
-        assert_eq!(list(&[]), "  (none)");
     }
 }

@@ -9,11 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    Capture,
-    span::{self, CapturedSpan},
-    store::Store,
-};
+use super::{Capture, span::CapturedSpan, span_list, store::Store};
 
 impl Capture {
     /// Blocks until at least `count` spans have ended since the last [`clear`](Self::clear), and
@@ -38,8 +34,8 @@ impl Capture {
         if !self.inner.store.wait_for(count, timeout) {
             panic!(
                 "waited {timeout:?} for {count} spans\nended:\n{}\nstill open:\n{}",
-                span::list(&self.spans()),
-                span::list(&self.open_spans())
+                span_list::list(&self.spans()),
+                span_list::list(&self.open_spans())
             );
         }
         self.spans()
