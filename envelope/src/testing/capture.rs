@@ -44,6 +44,14 @@ pub(super) struct Inner {
 
 impl Capture {
     /// Makes an empty capture.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// let (one_test, another) = (Capture::new(), Capture::new());
+    /// one_test.tracer("shop").in_span("checkout", |_| ());
+    /// assert!(another.spans().is_empty()); // tests that run side by side see nothing of each other
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
@@ -67,6 +75,16 @@ impl Capture {
     }
 
     /// All ended spans, in the order in which they ended.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// let shop = capture.tracer("shop");
+    /// shop.in_span("checkout", |_| shop.in_span("pay", |_| ()));
+    /// let spans = capture.spans();
+    /// assert_eq!([spans[0].name(), spans[1].name()], ["pay", "checkout"]); // the inner one ends first
+    /// ```
     #[must_use]
     pub fn spans(&self) -> Vec<CapturedSpan> {
         self.inner.store.ended()
@@ -119,12 +137,32 @@ impl Capture {
     }
 
     /// The trees of all ended spans.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// let shop = capture.tracer("shop");
+    /// shop.in_span("checkout", |_| shop.in_span("pay", |_| ()));
+    /// let forest = capture.forest();
+    /// assert_eq!((forest.spans().len(), forest.roots().count()), (2, 1));
+    /// ```
     #[must_use]
     pub fn forest(&self) -> Forest {
         Forest::new(self.spans())
     }
 
     /// The traces of the ended spans, by the start of their first span.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// for _ in 0..2 {
+    ///     capture.tracer("shop").in_span("checkout", |_| ());
+    /// }
+    /// assert_eq!(capture.trace_ids().len(), 2); // each checkout began a trace of its own
+    /// ```
     #[must_use]
     pub fn trace_ids(&self) -> Vec<TraceId> {
         self.forest().trace_ids()

@@ -36,6 +36,14 @@ impl Capture {
     }
 
     /// A tracer for a handler's own spans in `service`. Its scope is named after the service.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// capture.tracer("warehouse").in_span("reserve stock", |_| ());
+    /// assert_eq!(capture.span("reserve stock").scope().name(), "warehouse");
+    /// ```
     #[must_use]
     pub fn tracer(&self, service: &str) -> SdkTracer {
         self.tracer_provider(service).tracer(service.to_owned())
@@ -43,6 +51,16 @@ impl Capture {
 
     /// The tracer provider of `service`: one for each name, whose resource has it as
     /// `service.name`.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Tracer, TracerProvider};
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    ///
+    /// let provider = capture.tracer_provider("shop"); // for code that wants a provider
+    /// provider.tracer("payments").in_span("pay", |_| ());
+    /// assert_eq!(capture.span("pay").service(), "shop");
+    /// ```
     #[must_use]
     pub fn tracer_provider(&self, service: &str) -> SdkTracerProvider {
         self.service(service, |service| service.tracer_provider().clone())
@@ -67,6 +85,16 @@ impl Capture {
     }
 
     /// The meter provider of `service`. Read what it measured with [`metrics`](Self::metrics).
+    ///
+    /// ```
+    /// use opentelemetry::metrics::MeterProvider;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    ///
+    /// let orders = capture.meter_provider("shop").meter("checkout").u64_counter("orders").build();
+    /// orders.add(3, &[]);
+    /// assert_eq!(capture.metric("orders").value(), 3.0);
+    /// ```
     #[must_use]
     pub fn meter_provider(&self, service: &str) -> SdkMeterProvider {
         self.service(service, |service| service.meter_provider().clone())

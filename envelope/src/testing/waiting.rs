@@ -64,6 +64,19 @@ impl Capture {
 
 /// Completes as soon as a number of spans have ended:
 /// [`Capture::spans_ended`](super::Capture::spans_ended).
+///
+/// ```
+/// use futures_util::FutureExt;
+/// use opentelemetry::trace::Tracer;
+/// use traced_envelope::testing::{Capture, SpansEnded};
+///
+/// let capture = Capture::new();
+/// let mut ended: SpansEnded = capture.spans_ended(1);
+/// let checkout = capture.tracer("shop").start("checkout");
+/// assert!((&mut ended).now_or_never().is_none()); // it is still open
+/// drop(checkout);
+/// assert_eq!(ended.now_or_never().unwrap()[0].name(), "checkout");
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct SpansEnded {
     store: Arc<Store>,
