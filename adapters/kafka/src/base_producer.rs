@@ -2,7 +2,7 @@
 
 use crate::context::TracedOpaque;
 use crate::producer::Outgoing;
-use crate::{TracedContext, TracedDestination, TracedProducer};
+use crate::{TracedContext, TracedProducer};
 use rdkafka::error::KafkaError;
 use rdkafka::message::ToBytes;
 use rdkafka::producer::{BaseProducer, BaseRecord, Partitioner, ProducerContext, ThreadedProducer};
@@ -10,7 +10,7 @@ use rdkafka::util::IntoOpaque;
 use traced_envelope::PreparedDestination;
 
 /// rdkafka's answer: the record comes back where it was not queued.
-type Queued<'a, K, P, D> = Result<(), (KafkaError, BaseRecord<'a, K, P, D>)>;
+pub(crate) type Queued<'a, K, P, D> = Result<(), (KafkaError, BaseRecord<'a, K, P, D>)>;
 
 impl<C, Part> TracedProducer<BaseProducer<TracedContext<C>, Part>>
 where
@@ -69,30 +69,9 @@ where
     }
 }
 
-impl<C, Part> TracedDestination<ThreadedProducer<TracedContext<C>, Part>>
-where
-    C: ProducerContext<Part> + 'static,
-    Part: Partitioner,
-{
-    /// [`TracedProducer::send`] to this topic.
-    ///
-    /// # Errors
-    ///
-    /// rdkafka's own, with the record as it was given.
-    #[expect(clippy::result_large_err, reason = "rdkafka's result")]
-    pub fn send<'a, K, P>(&self, record: BaseRecord<'a, K, P, C::DeliveryOpaque>) -> Queued<'a, K, P, C::DeliveryOpaque>
-    where
-        K: ToBytes + ?Sized,
-        P: ToBytes + ?Sized,
-    {
-        let send = |record| self.producer.producer.send(record);
-        self.producer.queue_by(&self.prepared(record.topic), record, send)
-    }
-}
-
 impl<N> TracedProducer<N> {
     #[expect(clippy::result_large_err, reason = "rdkafka's result")]
-    fn queue_by<'a, K, P, D>(
+    pub(crate) fn queue_by<'a, K, P, D>(
         &self,
         destination: &PreparedDestination,
         mut record: BaseRecord<'a, K, P, D>,

@@ -2,7 +2,7 @@
 
 use crate::in_flight::{GivenHeaders, InFlight};
 use crate::producer::Outgoing;
-use crate::{TracedDeliveryFuture, TracedDestination, TracedProducer};
+use crate::{TracedDeliveryFuture, TracedProducer};
 use rdkafka::client::ClientContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{OwnedMessage, Timestamp, ToBytes};
@@ -71,7 +71,7 @@ where
     }
 
     #[expect(clippy::result_large_err, reason = "rdkafka's result")]
-    fn queue<'a, K, P>(
+    pub(crate) fn queue<'a, K, P>(
         &self,
         destination: &PreparedDestination,
         mut record: FutureRecord<'a, K, P>,
@@ -94,7 +94,7 @@ where
         }
     }
 
-    async fn send_to<K, P>(
+    pub(crate) async fn send_to<K, P>(
         &self,
         destination: PreparedDestination,
         mut record: FutureRecord<'_, K, P>,
@@ -154,43 +154,6 @@ where
                 queued => return queued,
             }
         }
-    }
-}
-
-impl<C, R> TracedDestination<FutureProducer<C, R>>
-where
-    C: ClientContext + 'static,
-    R: AsyncRuntime,
-{
-    /// [`TracedProducer::send`] to this topic.
-    ///
-    /// # Errors
-    ///
-    /// rdkafka's own, with the record as it was given.
-    pub async fn send<K, P, T>(&self, record: FutureRecord<'_, K, P>, queue_timeout: T) -> OwnedDeliveryResult
-    where
-        K: ToBytes + ?Sized,
-        P: ToBytes + ?Sized,
-        T: Into<Timeout>,
-    {
-        self.producer.send_to(self.prepared(record.topic), record, queue_timeout.into()).await
-    }
-
-    /// [`TracedProducer::send_result`] to this topic.
-    ///
-    /// # Errors
-    ///
-    /// rdkafka's own, with the record as it was given.
-    #[expect(clippy::result_large_err, reason = "rdkafka's result")]
-    pub fn send_result<'a, K, P>(
-        &self,
-        record: FutureRecord<'a, K, P>,
-    ) -> Result<TracedDeliveryFuture, (KafkaError, FutureRecord<'a, K, P>)>
-    where
-        K: ToBytes + ?Sized,
-        P: ToBytes + ?Sized,
-    {
-        self.producer.queue(&self.prepared(record.topic), record)
     }
 }
 

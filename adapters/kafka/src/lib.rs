@@ -103,6 +103,7 @@ mod republish;
 mod settlement;
 mod source;
 mod stream_consumer;
+mod traced_destination;
 mod transaction;
 
 pub use base_consumer::TracedIter;
@@ -113,9 +114,10 @@ pub use headers::{HeaderExtractor, HeaderInjector};
 pub use message::{NativeMessage, TracedMessage};
 pub use open_message::OpenMessage;
 pub use opentelemetry;
-pub use producer::{TracedDestination, TracedProducer};
+pub use producer::TracedProducer;
 pub use rdkafka;
 pub use stream_consumer::TracedMessageStream;
+pub use traced_destination::TracedDestination;
 pub use traced_envelope as envelope;
 pub use traced_envelope::{Outcome, Relation, Settings};
 

@@ -2,7 +2,7 @@
 
 use crate::in_flight::{GivenHeaders, InFlight};
 use crate::transaction::Transaction;
-use crate::{HeaderExtractor, HeaderInjector, destination};
+use crate::{HeaderExtractor, HeaderInjector, TracedDestination, destination};
 use opentelemetry::Context;
 use rdkafka::message::{OwnedHeaders, ToBytes};
 use rdkafka::producer::FutureProducer;
@@ -92,7 +92,7 @@ impl<P> TracedProducer<P> {
     where
         P: Clone,
     {
-        TracedDestination { producer: self.clone(), prepared: self.prepared("send", topic) }
+        TracedDestination::new(self.clone(), self.prepared("send", topic))
     }
 
     pub(crate) fn telemetry(&self) -> &Telemetry {
@@ -176,30 +176,5 @@ impl<'a> Outgoing<'a> {
         P: ToBytes + ?Sized,
     {
         Self { partition, key: key.map(ToBytes::to_bytes), payload: payload.map(ToBytes::to_bytes) }
-    }
-}
-
-/// A topic to which records are sent often; made by [`TracedProducer::destination`].
-///
-/// Its `send` is [`TracedProducer`]'s. A record for another topic goes there, only without the shortcut.
-#[derive(Clone)]
-pub struct TracedDestination<P = FutureProducer> {
-    pub(crate) producer: TracedProducer<P>,
-    prepared: PreparedDestination,
-}
-
-impl<P> TracedDestination<P> {
-    pub(crate) fn prepared(&self, topic: &str) -> PreparedDestination {
-        if topic == self.prepared.name() { self.prepared.clone() } else { self.producer.prepared("send", topic) }
-    }
-}
-
-impl<P> fmt::Debug for TracedDestination<P> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("TracedDestination")
-            .field("producer", &self.producer)
-            .field("prepared", &self.prepared)
-            .finish()
     }
 }

@@ -1,6 +1,6 @@
 use opentelemetry::TraceId;
 
-use super::{Capture, Forest, difference::difference, expectation, outline, span};
+use super::{Capture, Forest, difference::difference, expectation, outline, span_list};
 
 /// What a test says about a capture. All of these panic when it is not so, with all there is to
 /// know in the message.
@@ -66,12 +66,16 @@ impl Capture {
     #[track_caller]
     pub fn assert_no_open_spans(&self) {
         let open = self.open_spans();
-        assert!(open.is_empty(), "expected no open spans, {} have not ended:\n{}", open.len(), span::list(&open));
+        assert!(open.is_empty(), "expected no open spans, {} have not ended:\n{}", open.len(), span_list::list(&open));
     }
 
     fn still_open(&self) -> String {
         let open = self.open_spans();
-        if open.is_empty() { String::new() } else { format!("\nstill open, so not compared:\n{}\n", span::list(&open)) }
+        if open.is_empty() {
+            String::new()
+        } else {
+            format!("\nstill open, so not compared:\n{}\n", span_list::list(&open))
+        }
     }
 }
 

@@ -3,23 +3,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use opentelemetry::{TraceId, trace::TracerProvider};
-use opentelemetry_sdk::{
-    metrics::SdkMeterProvider,
-    trace::{Sampler, SdkTracer, SdkTracerProvider, ShouldSample, SpanProcessor},
-};
-use tracing::Subscriber;
-use tracing_opentelemetry::OpenTelemetryLayer;
-use tracing_subscriber::registry::LookupSpan;
+use opentelemetry::TraceId;
+use opentelemetry_sdk::trace::{Sampler, ShouldSample};
 
-use super::{
-    forest::Forest,
-    service::Service,
-    span::{self, CapturedSpan},
-    store::{Recorder, Store},
-};
-use crate::propagation::W3cPropagator;
-use crate::{SemConv, Settings};
+use super::{forest::Forest, service::Service, span::CapturedSpan, span_list, store::Store};
 
 /// Keeps the spans and metrics of any number of services in memory, for the assertions of a test.
 ///
@@ -57,6 +44,14 @@ pub(super) struct Inner {
 
 impl Capture {
     /// Makes an empty capture.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// let (one_test, another) = (Capture::new(), Capture::new());
+    /// one_test.tracer("shop").in_span("checkout", |_| ());
+    /// assert!(another.spans().is_empty()); // tests that run side by side see nothing of each other
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
@@ -79,84 +74,17 @@ impl Capture {
         Self { inner: Arc::new(inner) }
     }
 
-    /// Settings for an adapter's producer or consumer in `service`: its providers are this
-    /// capture's.
-    ///
-    /// ```
-    /// use traced_envelope::testing::Capture;
-    ///
-    /// let capture = Capture::new();
-    /// let settings = capture.settings("shop");
-    /// // TracedProducer::with_settings(channel, &settings)
-    /// # let _ = settings;
-    /// ```
-    #[must_use]
-    pub fn settings(&self, service: &str) -> Settings {
-        Settings::default()
-            .semconv(SemConv::V1_44)
-            .tracer_provider(self.tracer_provider(service))
-            .meter_provider(self.meter_provider(service))
-            .propagator(W3cPropagator::new())
-    }
-
-    /// A tracer for a handler's own spans in `service`. Its scope is named after the service.
-    #[must_use]
-    pub fn tracer(&self, service: &str) -> SdkTracer {
-        self.tracer_provider(service).tracer(service.to_owned())
-    }
-
-    /// The tracer provider of `service`: one for each name, whose resource has it as
-    /// `service.name`.
-    #[must_use]
-    pub fn tracer_provider(&self, service: &str) -> SdkTracerProvider {
-        self.service(service, |service| service.tracer_provider().clone())
-    }
-
-    /// A processor that captures the spans of a tracer provider that you build yourself, as those of `service`: beside one that
-    /// exports them, say.
-    ///
-    /// ```
-    /// use opentelemetry::trace::{Tracer, TracerProvider};
-    /// use opentelemetry_sdk::trace::SdkTracerProvider;
-    /// use traced_envelope::testing::Capture;
-    ///
-    /// let capture = Capture::new();
-    /// let provider = SdkTracerProvider::builder().with_span_processor(capture.span_processor("shop")).build();
-    /// provider.tracer("shop").in_span("checkout", |_| ());
-    /// assert_eq!(capture.span("checkout").service(), "shop");
-    /// ```
-    #[must_use]
-    pub fn span_processor(&self, service: &str) -> impl SpanProcessor + use<> {
-        Recorder::new(service.into(), Arc::clone(&self.inner.store))
-    }
-
-    /// The meter provider of `service`. Read what it measured with [`metrics`](Self::metrics).
-    #[must_use]
-    pub fn meter_provider(&self, service: &str) -> SdkMeterProvider {
-        self.service(service, |service| service.meter_provider().clone())
-    }
-
-    /// A layer that makes the spans of `tracing` spans of `service`.
-    ///
-    /// ```
-    /// use traced_envelope::testing::Capture;
-    /// use tracing_subscriber::layer::SubscriberExt;
-    ///
-    /// let capture = Capture::new();
-    /// let subscriber = tracing_subscriber::registry().with(capture.layer("warehouse"));
-    /// tracing::subscriber::with_default(subscriber, || tracing::info_span!("reserve stock").in_scope(|| ()));
-    ///
-    /// assert_eq!(capture.span("reserve stock").service(), "warehouse");
-    /// ```
-    #[must_use]
-    pub fn layer<S>(&self, service: &str) -> OpenTelemetryLayer<S, SdkTracer>
-    where
-        S: Subscriber + for<'span> LookupSpan<'span>,
-    {
-        tracing_opentelemetry::layer().with_tracer(self.tracer(service))
-    }
-
     /// All ended spans, in the order in which they ended.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// let shop = capture.tracer("shop");
+    /// shop.in_span("checkout", |_| shop.in_span("pay", |_| ()));
+    /// let spans = capture.spans();
+    /// assert_eq!([spans[0].name(), spans[1].name()], ["pay", "checkout"]); // the inner one ends first
+    /// ```
     #[must_use]
     pub fn spans(&self) -> Vec<CapturedSpan> {
         self.inner.store.ended()
@@ -202,19 +130,39 @@ impl Capture {
             (first, others) => panic!(
                 "expected one span named {name:?}, captured {}\nended:\n{}\nstill open:\n{}",
                 usize::from(first.is_some()) + others,
-                span::list(&spans),
-                span::list(&self.open_spans())
+                span_list::list(&spans),
+                span_list::list(&self.open_spans())
             ),
         }
     }
 
     /// The trees of all ended spans.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// let shop = capture.tracer("shop");
+    /// shop.in_span("checkout", |_| shop.in_span("pay", |_| ()));
+    /// let forest = capture.forest();
+    /// assert_eq!((forest.spans().len(), forest.roots().count()), (2, 1));
+    /// ```
     #[must_use]
     pub fn forest(&self) -> Forest {
         Forest::new(self.spans())
     }
 
     /// The traces of the ended spans, by the start of their first span.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// for _ in 0..2 {
+    ///     capture.tracer("shop").in_span("checkout", |_| ());
+    /// }
+    /// assert_eq!(capture.trace_ids().len(), 2); // each checkout began a trace of its own
+    /// ```
     #[must_use]
     pub fn trace_ids(&self) -> Vec<TraceId> {
         self.forest().trace_ids()
@@ -235,7 +183,7 @@ impl Capture {
         self.services().iter().for_each(Service::clear_metrics);
     }
 
-    fn service<T>(&self, name: &str, read: impl FnOnce(&Service) -> T) -> T {
+    pub(super) fn service<T>(&self, name: &str, read: impl FnOnce(&Service) -> T) -> T {
         let mut services = self.inner.services.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(service) = services.iter().find(|service| service.name() == name) {
             return read(service);

@@ -8,6 +8,7 @@ use opentelemetry::{SpanId, TraceId, trace::SpanContext};
 use super::{
     outline::{self, Node},
     span::CapturedSpan,
+    tree::Tree,
     waterfall::Waterfall,
 };
 
@@ -37,16 +38,18 @@ pub struct Forest {
     children: Vec<Vec<usize>>,
 }
 
-/// One span of a [`Forest`] with those below it.
-#[derive(Clone, Copy, Debug)]
-pub struct Tree<'a> {
-    forest: &'a Forest,
-    index: usize,
-    span: &'a CapturedSpan,
-}
-
 impl Forest {
     /// Arranges spans, in whatever order they come. Siblings are sorted by their start.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::{Capture, Forest};
+    /// # let capture = Capture::new();
+    /// # capture.tracer("shop").in_span("checkout", |_| ());
+    /// # capture.tracer("monitoring").in_span("GET /health", |_| ());
+    /// let business = capture.spans().into_iter().filter(|span| span.service() != "monitoring");
+    /// assert_eq!(Forest::new(business).to_string(), "checkout  shop  INTERNAL\n");
+    /// ```
     #[must_use]
     pub fn new(spans: impl IntoIterator<Item = CapturedSpan>) -> Self {
         let mut spans: Vec<_> = spans.into_iter().collect();
@@ -69,17 +72,49 @@ impl Forest {
     }
 
     /// The roots, by their start.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// let shop = capture.tracer("shop");
+    /// shop.in_span("checkout", |_| shop.in_span("pay", |_| ()));
+    /// shop.in_span("refund", |_| ());
+    ///
+    /// let forest = capture.forest();
+    /// let roots: Vec<_> = forest.roots().map(|root| root.span().name()).collect();
+    /// assert_eq!(roots, ["checkout", "refund"]);
+    /// ```
     pub fn roots(&self) -> impl Iterator<Item = Tree<'_>> {
         self.trees(&self.roots)
     }
 
     /// All spans, by their start.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// let shop = capture.tracer("shop");
+    /// shop.in_span("checkout", |_| shop.in_span("pay", |_| ()));
+    /// assert_eq!(capture.forest().spans()[0].name(), "checkout"); // though "pay" ended before it
+    /// ```
     #[must_use]
     pub fn spans(&self) -> &[CapturedSpan] {
         &self.spans
     }
 
     /// The traces, by the start of their first span.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// let shop = capture.tracer("shop");
+    /// shop.in_span("checkout", |_| shop.in_span("pay", |_| ()));
+    /// shop.in_span("refund", |_| ());
+    /// assert_eq!(capture.forest().trace_ids().len(), 2); // three spans
+    /// ```
     #[must_use]
     pub fn trace_ids(&self) -> Vec<TraceId> {
         let mut seen = HashSet::new();
@@ -87,18 +122,53 @@ impl Forest {
     }
 
     /// The span with this context, where it is known: the other end of a link.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Link, Tracer};
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # let tracer = capture.tracer("shop");
+    /// # tracer.in_span("publish orders", |_| ());
+    /// # let link = Link::with_context(capture.span("publish orders").span_context().clone());
+    /// # drop(tracer.span_builder("process orders").with_links(vec![link]).start(&tracer));
+    ///
+    /// let process = capture.span("process orders");
+    /// let forest = capture.forest();
+    /// assert_eq!(forest.find(&process.links()[0].span_context).unwrap().name(), "publish orders");
+    /// ```
     #[must_use]
     pub fn find(&self, context: &SpanContext) -> Option<&CapturedSpan> {
         self.by_context.get(&(context.trace_id(), context.span_id())).and_then(|&index| self.spans.get(index))
     }
 
     /// The parent of a span, where it is known.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// let shop = capture.tracer("shop");
+    /// shop.in_span("checkout", |_| shop.in_span("pay", |_| ()));
+    ///
+    /// let forest = capture.forest();
+    /// assert_eq!(forest.parent(&capture.span("pay")).unwrap().name(), "checkout");
+    /// assert!(forest.parent(&capture.span("checkout")).is_none());
+    /// ```
     #[must_use]
     pub fn parent(&self, span: &CapturedSpan) -> Option<&CapturedSpan> {
         self.by_context.get(&(span.trace_id(), span.parent_id()?)).and_then(|&index| self.spans.get(index))
     }
 
     /// A picture of it for terminals, and to change how it is drawn.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// capture.tracer("shop").in_span("checkout", |_| ());
+    /// let forest = capture.forest();
+    /// assert!(forest.waterfall().width(80).to_string().contains("shop  checkout"));
+    /// ```
     #[must_use]
     pub fn waterfall(&self) -> Waterfall<'_> {
         Waterfall::new(self)
@@ -122,8 +192,12 @@ impl Forest {
         self.roots().map(outline::node).collect()
     }
 
+    pub(super) fn children(&self, index: usize) -> impl Iterator<Item = Tree<'_>> + use<'_> {
+        self.children.get(index).into_iter().flat_map(|children| self.trees(children))
+    }
+
     fn trees<'a>(&'a self, indices: &'a [usize]) -> impl Iterator<Item = Tree<'a>> {
-        indices.iter().filter_map(|&index| Some(Tree { forest: self, index, span: self.spans.get(index)? }))
+        indices.iter().filter_map(|&index| Some(Tree::new(self, index, self.spans.get(index)?)))
     }
 }
 
@@ -139,31 +213,6 @@ fn is_its_own_ancestor(index: usize, parents: &[Option<usize>]) -> bool {
     }
     // Below a cycle, not in it.
     false
-}
-
-impl<'a> Tree<'a> {
-    /// The span.
-    #[must_use]
-    pub fn span(&self) -> &'a CapturedSpan {
-        self.span
-    }
-
-    /// What is below it.
-    pub fn children(&self) -> impl Iterator<Item = Tree<'a>> + use<'a> {
-        self.forest.children.get(self.index).into_iter().flat_map(|children| self.forest.trees(children))
-    }
-
-    /// The forest it stands in.
-    #[must_use]
-    pub fn forest(&self) -> &'a Forest {
-        self.forest
-    }
-
-    /// Whether it has a parent that is not in the forest: in another process, or not ended yet.
-    #[must_use]
-    pub fn is_orphan(&self) -> bool {
-        self.span.parent_id().is_some() && self.forest.parent(self.span).is_none()
-    }
 }
 
 impl fmt::Display for Forest {

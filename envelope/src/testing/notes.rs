@@ -8,9 +8,9 @@ use opentelemetry::{
 };
 
 use super::{
-    forest::Tree,
     outline::{UnknownParent, one_line},
     span::CapturedSpan,
+    tree::Tree,
     words::short,
 };
 

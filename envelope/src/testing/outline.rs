@@ -1,9 +1,6 @@
 use opentelemetry::KeyValue;
 
-use super::{
-    forest::Tree,
-    span::{CapturedSpan, kind_name},
-};
+use super::{span::CapturedSpan, span_list::kind_name, tree::Tree};
 
 /// One line of the text of a trace, and those below it. Expected and captured traces are both
 /// written so.

@@ -10,7 +10,8 @@ use opentelemetry_sdk::{
 };
 
 use super::{
-    metrics::{CapturedMetric, MetricStore},
+    metric_store::MetricStore,
+    metrics::CapturedMetric,
     store::{Recorder, Store},
 };
 

@@ -5,8 +5,8 @@ use std::{
 };
 
 use opentelemetry::{
-    InstrumentationScope, KeyValue, SpanId, TraceFlags, TraceId, Value,
-    trace::{Event, Link, SpanContext, SpanKind, Status, TraceState},
+    InstrumentationScope, KeyValue, Value,
+    trace::{Event, SpanKind, Status},
 };
 use opentelemetry_sdk::trace::SpanData;
 
@@ -38,67 +38,97 @@ use opentelemetry_sdk::trace::SpanData;
 pub struct CapturedSpan {
     service: Arc<str>,
     // Shared, because forests and lists copy spans freely.
-    data: Arc<SpanData>,
+    pub(super) data: Arc<SpanData>,
 }
 
 impl CapturedSpan {
     /// Makes a span of `service` from the SDK's data.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Tracer, TracerProvider};
+    /// use opentelemetry_sdk::trace::{InMemorySpanExporter, SdkTracerProvider};
+    /// use traced_envelope::testing::{CapturedSpan, Forest};
+    ///
+    /// let exporter = InMemorySpanExporter::default();
+    /// let provider = SdkTracerProvider::builder().with_simple_exporter(exporter.clone()).build();
+    /// provider.tracer("shop").in_span("checkout", |_| ());
+    /// let spans = exporter.get_finished_spans()?.into_iter().map(|data| CapturedSpan::new("shop", data));
+    /// assert_eq!(Forest::new(spans).to_string(), "checkout  shop  INTERNAL\n");
+    /// # Ok::<_, opentelemetry_sdk::error::OTelSdkError>(())
+    /// ```
     pub fn new(service: impl Into<Arc<str>>, data: SpanData) -> Self {
         Self { service: service.into(), data: Arc::new(data) }
     }
 
     /// The name.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// capture.tracer("shop").in_span("checkout", |_| ());
+    /// assert!(capture.spans().iter().any(|span| span.name().starts_with("check")));
+    /// ```
     pub fn name(&self) -> &str {
         &self.data.name
     }
 
     /// The `service.name` of the provider that made it.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// capture.tracer("warehouse").in_span("reserve stock", |_| ());
+    /// assert_eq!(capture.span("reserve stock").service(), "warehouse");
+    /// ```
     pub fn service(&self) -> &str {
         &self.service
     }
 
     /// The kind.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{SpanKind, Tracer};
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # let shop = capture.tracer("shop");
+    ///
+    /// drop(shop.span_builder("publish orders").with_kind(SpanKind::Producer).start(&shop));
+    /// assert_eq!(capture.span("publish orders").kind(), SpanKind::Producer);
+    /// ```
     pub fn kind(&self) -> SpanKind {
         self.data.span_kind.clone()
     }
 
-    /// The context: both ids, flags and trace state.
-    pub fn span_context(&self) -> &SpanContext {
-        &self.data.span_context
-    }
-
-    /// The trace it belongs to.
-    pub fn trace_id(&self) -> TraceId {
-        self.data.span_context.trace_id()
-    }
-
-    /// Its own id.
-    pub fn span_id(&self) -> SpanId {
-        self.data.span_context.span_id()
-    }
-
-    /// The parent's id, `None` for the first span of a trace.
-    pub fn parent_id(&self) -> Option<SpanId> {
-        (self.data.parent_span_id != SpanId::INVALID).then_some(self.data.parent_span_id)
-    }
-
-    /// Whether the parent came over the wire.
-    pub fn parent_is_remote(&self) -> bool {
-        self.data.parent_span_is_remote
-    }
-
-    /// The links, in the order in which they were added.
-    pub fn links(&self) -> &[Link] {
-        &self.data.links
-    }
-
     /// All attributes, duplicates included: the Rust SDK does not remove them.
+    ///
+    /// ```
+    /// use opentelemetry::{KeyValue, trace::{Span, Tracer}};
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    ///
+    /// let mut span = capture.tracer("shop").start("checkout");
+    /// span.set_attribute(KeyValue::new("items", 2));
+    /// span.set_attribute(KeyValue::new("items", 3));
+    /// drop(span);
+    /// assert_eq!(capture.span("checkout").attributes().len(), 2);
+    /// ```
     pub fn attributes(&self) -> &[KeyValue] {
         &self.data.attributes
     }
 
     /// The value of one attribute; the last one where the key was set repeatedly, as a backend
     /// would show it.
+    ///
+    /// ```
+    /// use opentelemetry::{KeyValue, trace::{Span, Tracer}};
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    ///
+    /// capture.tracer("shop").start("checkout").set_attribute(KeyValue::new("items", 3));
+    /// assert_eq!(capture.span("checkout").attribute("items"), Some(&3.into()));
+    /// ```
     pub fn attribute(&self, key: &str) -> Option<&Value> {
         self.data
             .attributes
@@ -109,59 +139,109 @@ impl CapturedSpan {
     }
 
     /// The status.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Span, Status, Tracer};
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    ///
+    /// capture.tracer("shop").start("checkout").set_status(Status::error("sold out"));
+    /// assert_eq!(capture.span("checkout").status(), &Status::error("sold out"));
+    /// ```
     pub fn status(&self) -> &Status {
         &self.data.status
     }
 
     /// Whether the status is an error.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Span, Status, Tracer};
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    ///
+    /// capture.tracer("shop").start("checkout").set_status(Status::error("sold out"));
+    /// capture.tracer("shop").in_span("refund", |_| ());
+    /// assert!(capture.span("checkout").is_error() && !capture.span("refund").is_error());
+    /// ```
     pub fn is_error(&self) -> bool {
         matches!(self.data.status, Status::Error { .. })
     }
 
     /// The events.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Span, Tracer};
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    ///
+    /// capture.tracer("shop").start("checkout").add_event("coupon applied", Vec::new());
+    /// assert_eq!(capture.span("checkout").events()[0].name, "coupon applied");
+    /// ```
     pub fn events(&self) -> &[Event] {
         &self.data.events
     }
 
     /// When it started.
+    ///
+    /// ```
+    /// use opentelemetry::trace::Tracer;
+    /// # use std::time::SystemTime;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    ///
+    /// let before = SystemTime::now();
+    /// capture.tracer("shop").in_span("checkout", |_| ());
+    /// assert!(capture.span("checkout").start() >= before);
+    /// ```
     pub fn start(&self) -> SystemTime {
         self.data.start_time
     }
 
     /// When it ended; the start, for a span that is still open.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// let shop = capture.tracer("shop");
+    /// drop(shop.start("checkout"));
+    /// drop(shop.start("pay"));
+    /// assert!(capture.span("checkout").end() <= capture.span("pay").start()); // one after the other
+    /// ```
     pub fn end(&self) -> SystemTime {
         self.data.end_time
     }
 
     /// How long it took; zero where the clock went backwards.
+    ///
+    /// ```
+    /// use opentelemetry::trace::{Span, Tracer};
+    /// use std::time::{Duration, SystemTime};
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # let shop = capture.tracer("shop");
+    ///
+    /// let (started, took) = (SystemTime::now(), Duration::from_millis(20));
+    /// shop.span_builder("checkout").with_start_time(started).start(&shop).end_with_timestamp(started + took);
+    /// assert_eq!(capture.span("checkout").duration(), took);
+    /// ```
     pub fn duration(&self) -> Duration {
         self.data.end_time.duration_since(self.data.start_time).unwrap_or_default()
     }
 
     /// The instrumentation scope: name, version and schema URL.
+    ///
+    /// ```
+    /// use opentelemetry::{InstrumentationScope, trace::{Tracer, TracerProvider}};
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    ///
+    /// let scope = InstrumentationScope::builder("my-library").with_version("1.2.0").build();
+    /// capture.tracer_provider("shop").tracer_with_scope(scope).in_span("checkout", |_| ());
+    /// assert_eq!(capture.span("checkout").scope().version(), Some("1.2.0"));
+    /// ```
     pub fn scope(&self) -> &InstrumentationScope {
         &self.data.instrumentation_scope
-    }
-
-    /// The trace flags.
-    pub fn trace_flags(&self) -> TraceFlags {
-        self.data.span_context.trace_flags()
-    }
-
-    /// Whether it was sampled. A span that is recorded only (`SamplingDecision::RecordOnly`) is
-    /// captured, but was not.
-    pub fn is_sampled(&self) -> bool {
-        self.data.span_context.is_sampled()
-    }
-
-    /// The trace state.
-    pub fn trace_state(&self) -> &TraceState {
-        self.data.span_context.trace_state()
-    }
-
-    /// Whether `link` leads to the parent, as consumer spans have it by default.
-    pub(super) fn is_link_to_parent(&self, link: &SpanContext) -> bool {
-        link.trace_id() == self.trace_id() && Some(link.span_id()) == self.parent_id()
     }
 }
 
@@ -171,43 +251,11 @@ impl fmt::Debug for CapturedSpan {
     }
 }
 
-/// The kind as the text of an outline writes it.
-pub(super) fn kind_name(kind: &SpanKind) -> &'static str {
-    match kind {
-        SpanKind::Client => "CLIENT",
-        SpanKind::Server => "SERVER",
-        SpanKind::Producer => "PRODUCER",
-        SpanKind::Consumer => "CONSUMER",
-        SpanKind::Internal => "INTERNAL",
-    }
-}
-
-/// One line a span, for messages to people.
-pub(super) fn list(spans: &[CapturedSpan]) -> String {
-    if spans.is_empty() {
-        return "  (none)".to_owned();
-    }
-    let line = |span: &CapturedSpan| {
-        format!(
-            "  {}  {}  {}  trace {} span {}",
-            span.name(),
-            span.service(),
-            kind_name(&span.kind()),
-            span.trace_id(),
-            span.span_id()
-        )
-    };
-    spans.iter().map(line).collect::<Vec<_>>().join("\n")
-}
-
 #[cfg(test)]
 mod tests {
-    use opentelemetry::{KeyValue, trace::SpanKind};
+    use opentelemetry::KeyValue;
 
-    use super::{
-        super::synthetic::{TRACE, context, span},
-        list,
-    };
+    use super::super::synthetic::span;
 
     #[test]
     fn the_last_of_repeated_attributes_counts() {
@@ -222,18 +270,5 @@ mod tests {
     #[test]
     fn a_clock_that_went_backwards_gives_no_time() {
         assert_eq!(span(1, 0, "shop", "checkout", [5, 0]).build().duration().as_micros(), 0);
-    }
-
-    #[test]
-    fn only_a_link_to_the_parent_in_the_same_trace_is_one() {
-        let child = span(2, 1, "shop", "process", [0, 5]).kind(SpanKind::Consumer).build();
-        assert!(child.is_link_to_parent(&context(TRACE, 1)));
-        assert!(!child.is_link_to_parent(&context(7, 1)));
-        assert!(!child.is_link_to_parent(&context(TRACE, 3)));
-    }
-
-    #[test]
-    fn an_empty_list_says_so() {
-        assert_eq!(list(&[]), "  (none)");
     }
 }

@@ -15,7 +15,7 @@ use columns::{Columns, indent};
 
 use super::{
     outline::one_line,
-    span::kind_name,
+    span_list::kind_name,
     timeline::{Row, Timeline},
     words::{short, truncated},
 };

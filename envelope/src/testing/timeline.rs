@@ -9,9 +9,10 @@ use opentelemetry::{
 };
 
 use super::{
-    forest::{Forest, Tree},
+    forest::Forest,
     notes::{is_sender, links, notes, sender, sent_at},
     span::CapturedSpan,
+    tree::Tree,
 };
 
 /// One trace, ready to be drawn: as text or as SVG.

@@ -9,11 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::{
-    Capture,
-    span::{self, CapturedSpan},
-    store::Store,
-};
+use super::{Capture, span::CapturedSpan, span_list, store::Store};
 
 impl Capture {
     /// Blocks until at least `count` spans have ended since the last [`clear`](Self::clear), and
@@ -38,8 +34,8 @@ impl Capture {
         if !self.inner.store.wait_for(count, timeout) {
             panic!(
                 "waited {timeout:?} for {count} spans\nended:\n{}\nstill open:\n{}",
-                span::list(&self.spans()),
-                span::list(&self.open_spans())
+                span_list::list(&self.spans()),
+                span_list::list(&self.open_spans())
             );
         }
         self.spans()
@@ -68,6 +64,19 @@ impl Capture {
 
 /// Completes as soon as a number of spans have ended:
 /// [`Capture::spans_ended`](super::Capture::spans_ended).
+///
+/// ```
+/// use futures_util::FutureExt;
+/// use opentelemetry::trace::Tracer;
+/// use traced_envelope::testing::{Capture, SpansEnded};
+///
+/// let capture = Capture::new();
+/// let mut ended: SpansEnded = capture.spans_ended(1);
+/// let checkout = capture.tracer("shop").start("checkout");
+/// assert!((&mut ended).now_or_never().is_none()); // it is still open
+/// drop(checkout);
+/// assert_eq!(ended.now_or_never().unwrap()[0].name(), "checkout");
+/// ```
 #[must_use = "futures do nothing unless polled"]
 pub struct SpansEnded {
     store: Arc<Store>,

@@ -11,6 +11,17 @@ use super::{
 };
 
 /// When to colour a [`Waterfall`] in the terminal.
+///
+/// ```
+/// # use opentelemetry::trace::Tracer;
+/// use traced_envelope::testing::{Capture, Colour};
+///
+/// # let capture = Capture::new();
+/// # capture.tracer("shop").in_span("checkout", |_| ());
+/// let forest = capture.forest();
+/// let picture = forest.waterfall().colour(Colour::Never); // for a file
+/// assert!(!picture.to_string().contains('\x1b'));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Colour {
     /// When standard output is a terminal that has colours, and `NO_COLOR` is not set. The default.
@@ -51,12 +62,32 @@ type Note<'a> = dyn Fn(&CapturedSpan) -> Option<String> + 'a;
 
 impl<'a> Waterfall<'a> {
     /// Draws a forest, 100 columns wide.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::{Capture, Forest, Waterfall};
+    /// # let capture = Capture::new();
+    /// # capture.tracer("shop").in_span("checkout", |_| ());
+    /// let forest = Forest::new(capture.spans()); // or spans from elsewhere
+    /// assert!(Waterfall::new(&forest).to_string().contains("checkout"));
+    /// ```
     #[must_use]
     pub fn new(forest: &'a Forest) -> Self {
         Self { forest, width: 100, colour: Colour::Auto, note: Box::new(|_| None) }
     }
 
     /// Sets the width of the text in columns: 100 by default, at least 60.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # capture.tracer("shop").in_span("a span whose name is longer than there is room for", |_| ());
+    /// # use traced_envelope::testing::Colour;
+    /// let forest = capture.forest();
+    /// let picture = forest.waterfall().width(60).colour(Colour::Never).to_string();
+    /// assert!(picture.lines().skip(1).all(|line| line.chars().count() <= 60));
+    /// ```
     #[must_use]
     pub fn width(mut self, width: usize) -> Self {
         self.width = width.max(60);
@@ -64,6 +95,16 @@ impl<'a> Waterfall<'a> {
     }
 
     /// Sets when the text is coloured: [`Colour::Auto`] by default.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::{Capture, Colour};
+    /// # let capture = Capture::new();
+    /// # capture.tracer("shop").in_span("checkout", |_| ());
+    /// let forest = capture.forest();
+    /// let picture = forest.waterfall().colour(Colour::Always); // for a build's log, which is no terminal
+    /// assert!(picture.to_string().contains("\x1b["));
+    /// ```
     #[must_use]
     pub fn colour(mut self, colour: Colour) -> Self {
         self.colour = colour;
@@ -91,6 +132,16 @@ impl<'a> Waterfall<'a> {
     }
 
     /// Draws the same picture as a self-contained SVG document, readable on light and on dark.
+    ///
+    /// ```
+    /// # use opentelemetry::trace::Tracer;
+    /// # use traced_envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # capture.tracer("shop").in_span("checkout", |_| ());
+    /// let forest = capture.forest();
+    /// let picture = forest.waterfall().note(|_| Some("slow".to_owned())).to_svg();
+    /// assert!(picture.starts_with("<svg xmlns=") && picture.contains("slow"));
+    /// ```
     #[must_use]
     pub fn to_svg(&self) -> String {
         svg::document(&self.timelines(), &self.services())
