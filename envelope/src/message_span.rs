@@ -1,16 +1,17 @@
 //! The span of one operation on messages: it ends exactly once, whatever happens.
 
-use crate::operation::OperationType;
+mod open;
+
+use crate::Outcome;
 use crate::outcome::ErrorKind;
 use crate::semconv::{self, Name};
 use crate::telemetry::Inner;
-use crate::{Outcome, PreparedDestination};
+pub(crate) use open::Open;
 use opentelemetry::trace::{self, SpanContext, TraceContextExt};
 use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The span of one operation, from its start to its one end.
 ///
@@ -40,20 +41,6 @@ pub struct MessageSpan {
     /// The same span, where `tracing` made it.
     #[cfg(feature = "tracing")]
     pub(crate) tracing_span: Option<tracing::Span>,
-}
-
-pub(crate) struct Open {
-    pub(crate) telemetry: Arc<Inner>,
-    pub(crate) destination: PreparedDestination,
-    pub(crate) operation: &'static str,
-    pub(crate) kind: OperationType,
-    /// Whether `context` holds a span of ours; without an SDK metrics are counted all the same.
-    pub(crate) has_span: bool,
-    /// `None` when there are no metrics.
-    pub(crate) started: Option<Instant>,
-    /// How many messages the operation is about.
-    pub(crate) messages: u64,
-    pub(crate) handed_over: bool,
 }
 
 impl MessageSpan {
@@ -250,32 +237,6 @@ impl MessageSpan {
         }
         if let Some(started) = open.started {
             open.count(started, error.map(|(kind, _)| &**kind));
-        }
-    }
-}
-
-impl Open {
-    fn count(&self, started: Instant, error: Option<&str>) {
-        let instruments = self.telemetry.instruments.get();
-        let destination = self.destination.get();
-        let seconds = started.elapsed().as_secs_f64();
-        match self.kind {
-            // A message that is created is not sent yet, and its send span counts it; a transaction's messages have their own.
-            OperationType::Create | OperationType::Transaction => {}
-            OperationType::Process => {
-                let attributes = destination.message_attributes(self.operation, error);
-                instruments.process_duration.record(seconds, &attributes);
-                instruments.consumed_messages.add(self.messages, &attributes);
-            }
-            kind @ (OperationType::Send | OperationType::Receive | OperationType::Settle) => {
-                let attributes = destination.operation_attributes(self.operation, kind.as_str(), error);
-                instruments.operation_duration.record(seconds, &attributes);
-                if kind == OperationType::Send {
-                    instruments
-                        .sent_messages
-                        .add(self.messages, &destination.message_attributes(self.operation, error));
-                }
-            }
         }
     }
 }

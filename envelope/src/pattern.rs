@@ -25,10 +25,10 @@ impl Pattern {
         Self(pattern.into().to_ascii_lowercase())
     }
 
-    /// Linear in `name`: after each `*`, the first place where the next piece fits is the best one.
     /// Whether all of the name is what the pattern says.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
+        // Linear in `name`: after each `*`, the first place where the next piece fits is the best one.
         let mut pieces = self.0.split('*');
         let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };
         let Some(last) = pieces.next_back() else { return rest.is_empty() };

@@ -1,0 +1,72 @@
+//! How an operation's span relates to the contexts around it.
+
+use super::Operation;
+use crate::Existing;
+use opentelemetry::trace::SpanContext;
+
+impl<'a> Operation<'a> {
+    /// The message was asked for by a single pull, not delivered to a consumer's loop: a span that is active is then the parent under
+    /// [`Relation::Auto`](crate::Relation::Auto).
+    #[inline]
+    #[must_use]
+    pub fn pulled(mut self, pulled: bool) -> Self {
+        self.pulled = pulled;
+        self
+    }
+
+    /// The message is not handled in one go with its creation, as a job that is retried or was scheduled for later: under
+    /// [`Relation::Auto`](crate::Relation::Auto) its span starts a trace that links the creation context.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("sqlite", &capture.settings("mailer"));
+    /// let headers: MessageHeaders =
+    ///     [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")].into_iter().collect();
+    /// drop(telemetry.process(Operation::new("process", "emails").apart(true), &headers));
+    /// let span = capture.span("process emails");
+    /// assert_eq!((span.parent_id(), span.links().len()), (None, 1));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn apart(mut self, apart: bool) -> Self {
+        self.apart = apart;
+        self
+    }
+
+    /// The context that the message carries already, as [`Telemetry::existing`](crate::Telemetry::existing) found it.
+    #[inline]
+    #[must_use]
+    pub fn existing(mut self, existing: Existing) -> Self {
+        self.existing = existing;
+        self
+    }
+
+    /// A span that a send span links besides: that of the transaction which the message belongs to, where another span is the parent.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("kafka", &capture.settings("shop"));
+    /// let transaction = telemetry.transaction(Operation::new("transaction", ""));
+    /// let linked = transaction.span_context().unwrap();
+    /// telemetry.send(Operation::new("send", "orders").link(&linked), &mut MessageHeaders::new()).end(Outcome::Ok);
+    /// assert_eq!(capture.span("send orders").links().first().map(|link| &link.span_context), Some(&linked));
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn link(mut self, linked: impl Into<Option<&'a SpanContext>>) -> Self {
+        self.linked = linked.into();
+        self
+    }
+
+    /// Leaves the existing context on the message whatever the settings say: for functions that send a consumed message on.
+    #[inline]
+    #[must_use]
+    pub fn keep_existing(mut self) -> Self {
+        self.keep_existing = true;
+        self
+    }
+}
