@@ -1,10 +1,13 @@
 //! Spans that wait for their message's acknowledgement, of one channel.
 
+mod waiting;
+
 use crate::{MessageSpan, Outcome, Settings};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+pub use waiting::Ticket;
+use waiting::{Taken, Waiting};
 
 /// The spans of messages that are processed but not yet acknowledged, by their number in the channel: AMQP's delivery tag, or whatever
 /// grows with each delivery.
@@ -32,52 +35,6 @@ struct Registry {
     limit: usize,
     time_limit: Duration,
     spans: Mutex<Waiting>,
-}
-
-/// Spans by their number, and the numbers by their age: after a channel has recovered they start again, so that a low number can be
-/// younger than a high one.
-#[derive(Default)]
-struct Waiting {
-    by_number: BTreeMap<u64, Entry>,
-    by_age: BTreeMap<Ticket, u64>,
-    inserted: u64,
-}
-
-struct Entry {
-    since: Instant,
-    ticket: Ticket,
-    span: MessageSpan,
-}
-
-/// Which of the spans that had the same number one after the other is meant; see [`OpenSpans::insert`].
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Ticket(u64);
-
-type Taken = Vec<MessageSpan>;
-
-impl Waiting {
-    /// The span that had the number before comes back.
-    fn insert(&mut self, number: u64, span: MessageSpan) -> (Ticket, Option<MessageSpan>) {
-        let before = self.remove(number);
-        self.inserted += 1;
-        let ticket = Ticket(self.inserted);
-        self.by_age.insert(ticket, number);
-        self.by_number.insert(number, Entry { since: Instant::now(), ticket, span });
-        (ticket, before)
-    }
-
-    fn remove(&mut self, number: u64) -> Option<MessageSpan> {
-        let entry = self.by_number.remove(&number)?;
-        self.by_age.remove(&entry.ticket);
-        Some(entry.span)
-    }
-
-    /// The oldest one, if it is at least this old.
-    fn remove_oldest(&mut self, age: Duration) -> Option<MessageSpan> {
-        let (_, number) = self.by_age.first_key_value()?;
-        let old_enough = self.by_number.get(number).is_some_and(|entry| entry.since.elapsed() >= age);
-        if old_enough { self.remove(*number) } else { None }
-    }
 }
 
 impl OpenSpans {
