@@ -24,6 +24,14 @@ pub struct Destination {
 
 impl Destination {
     /// A destination of this name; an empty name is left out of the telemetry.
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// assert_eq!(telemetry.prepare("publish", Destination::new("orders")).span_name(), "publish orders");
+    /// assert_eq!(telemetry.prepare("publish", Destination::new("")).span_name(), "publish");
+    /// ```
     #[must_use]
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
@@ -31,6 +39,14 @@ impl Destination {
 
     /// The low-cardinality form of the name, which stands for it in span names and metrics; a template of the application's goes
     /// before it.
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let inbox = Destination::new("user.7").template("user.{id}");
+    /// assert_eq!(telemetry.prepare("publish", inbox).span_name(), "publish user.{id}");
+    /// ```
     #[must_use]
     pub fn template(mut self, template: impl Into<String>) -> Self {
         self.template = Some(template.into());
@@ -38,6 +54,18 @@ impl Destination {
     }
 
     /// Whether the name was made up; see [`is_anonymous`](crate::is_anonymous).
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, MessageHeaders, Operation, Telemetry, is_anonymous, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("rabbitmq", &capture.settings("shop"));
+    /// let name = "amq.gen-JzTY20BRgKO-HjmUJj0wLg";
+    /// let replies = telemetry.prepare("publish", Destination::new(name).anonymous(is_anonymous(name)));
+    /// drop(telemetry.send(Operation::new("publish", &replies), &mut MessageHeaders::new()));
+    /// let span = capture.span("publish"); // not one name for each queue
+    /// assert_eq!(span.attribute("messaging.destination.name"), Some(&name.into()));
+    /// ```
     #[must_use]
     pub fn anonymous(mut self, anonymous: bool) -> Self {
         self.anonymous = anonymous;
@@ -45,6 +73,17 @@ impl Destination {
     }
 
     /// Whether the destination goes away with its last user.
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let inbox = telemetry.prepare("process", Destination::new("inbox.7f3a").temporary(true));
+    /// drop(telemetry.process(Operation::new("process", &inbox), &MessageHeaders::new()));
+    /// let span = capture.span("process"); // the name, which nobody sees again, is an attribute only
+    /// assert_eq!(span.attribute("messaging.destination.temporary"), Some(&true.into()));
+    /// ```
     #[must_use]
     pub fn temporary(mut self, temporary: bool) -> Self {
         self.temporary = temporary;
@@ -69,6 +108,18 @@ impl Destination {
     }
 
     /// An attribute that all messages of this destination have, such as the routing key; an empty value is left out.
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, MessageHeaders, Operation, Telemetry, semconv, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("rabbitmq", &capture.settings("shop"));
+    /// let orders = Destination::new("orders").attribute(&semconv::RABBITMQ_ROUTING_KEY, "eu");
+    /// let orders = telemetry.prepare("publish", orders);
+    /// drop(telemetry.send(Operation::new("publish", &orders), &mut MessageHeaders::new()));
+    /// let key = capture.span("publish orders").attribute("messaging.rabbitmq.destination.routing_key").cloned();
+    /// assert_eq!(key, Some("eu".into()));
+    /// ```
     #[must_use]
     pub fn attribute(mut self, name: &Name, value: impl Into<String>) -> Self {
         self.attributes.push((*name, value.into()));

@@ -6,6 +6,18 @@ use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::SpanContext;
 
 /// What [`Telemetry::existing`](crate::Telemetry::existing) found on a message that is about to be sent.
+///
+/// ```
+/// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+///
+/// # let capture = Capture::new();
+/// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+/// # let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// # let mut headers: MessageHeaders = [("traceparent", parent)].into_iter().collect();
+/// let existing = telemetry.existing(&headers); // those of a message that was consumed, and is sent on
+/// drop(telemetry.send(Operation::new("publish", "parcels").existing(existing), &mut headers));
+/// assert_eq!(capture.span("publish parcels").links().len(), 1);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Existing {
     pub(crate) span_context: SpanContext,

@@ -113,12 +113,33 @@ impl MessageSpan {
     }
 
     /// The span's own context; `None` when no span is recorded or it has ended.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse").settle_spans(true));
+    /// let span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let processed = span.span_context(); // before it ends
+    /// span.end(Outcome::Ok);
+    /// telemetry.settle(Operation::new("ack", "orders"), processed).end(Outcome::Ok);
+    /// assert_eq!(capture.span("ack orders").links().len(), 1);
+    /// ```
     pub fn span_context(&self) -> Option<SpanContext> {
         let context = self.context.as_ref().filter(|_| self.open.as_ref().is_some_and(|open| open.has_span))?;
         Some(context.span().span_context().clone())
     }
 
     /// Whether the span waits for its end.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let settings = Capture::new().settings("shop").filter(|message| message.destination() != "heartbeats");
+    /// let telemetry = Telemetry::new("nats", &settings);
+    /// let publish = |subject| telemetry.send(Operation::new("publish", subject), &mut MessageHeaders::new());
+    /// assert!(publish("orders").is_open() && !publish("heartbeats").is_open());
+    /// ```
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open.is_some()

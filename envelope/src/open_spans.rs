@@ -39,6 +39,19 @@ struct Registry {
 
 impl OpenSpans {
     /// None yet, with the limits of the settings.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// let settings = capture.settings("warehouse").open_span_limit(2);
+    /// let telemetry = Telemetry::new("nats", &settings);
+    /// let open = OpenSpans::new(&settings);
+    /// for number in 1..=3 {
+    ///     open.insert(number, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// }
+    /// assert_eq!((open.len(), capture.spans().len()), (2, 1));
+    /// ```
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         Self(Arc::new(Registry {
@@ -49,6 +62,18 @@ impl OpenSpans {
     }
 
     /// How many are open.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Settings, Telemetry};
+    ///
+    /// # let telemetry = Telemetry::new("nats", &Settings::default());
+    /// # let start = || telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let open = OpenSpans::new(&Settings::default());
+    /// open.insert(1, start());
+    /// open.insert(2, start());
+    /// open.end(1, &Outcome::Ok);
+    /// assert_eq!(open.len(), 1); // messages that nobody has acknowledged yet
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.change(|_| Taken::new(), &Outcome::Ok);
@@ -56,6 +81,17 @@ impl OpenSpans {
     }
 
     /// Whether none is open.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Settings, Telemetry};
+    ///
+    /// # let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let open = OpenSpans::new(&Settings::default());
+    /// open.insert(1, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// assert!(!open.is_empty()); // not yet the moment to shut down
+    /// open.end(1, &Outcome::Ok);
+    /// assert!(open.is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -63,6 +99,19 @@ impl OpenSpans {
 
     /// Adds a span. One that has the number already is ended as cancelled: after a channel has recovered its numbers start again, and
     /// what was not acknowledged before is delivered again. With the ticket, [`end_only`](Self::end_only) tells the two apart.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// # let start = || telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let open = OpenSpans::new(telemetry.settings());
+    /// open.insert(1, start());
+    /// open.insert(1, start()); // the channel has recovered, and the message is delivered again
+    /// assert_eq!(capture.span("process orders").attribute("error.type"), Some(&"cancelled".into()));
+    /// assert_eq!(open.len(), 1);
+    /// ```
     pub fn insert(&self, number: u64, span: MessageSpan) -> Ticket {
         let mut given = Ticket(0);
         self.change(
@@ -81,6 +130,17 @@ impl OpenSpans {
     }
 
     /// Ends the one that has the number; nothing happens if it has ended already.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// let open = OpenSpans::new(telemetry.settings());
+    /// open.insert(7, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// open.end(7, &Outcome::error("nack", "not acknowledged"));
+    /// capture.assert_trace("process orders  warehouse  CONSUMER  ✗ nack");
+    /// ```
     pub fn end(&self, number: u64, outcome: &Outcome) {
         self.change(|waiting| waiting.remove(number).into_iter().collect(), outcome);
     }
@@ -110,6 +170,19 @@ impl OpenSpans {
     }
 
     /// Ends all up to and including this one: an acknowledgement of `multiple` messages.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// let open = OpenSpans::new(telemetry.settings());
+    /// for number in 1..=3 {
+    ///     open.insert(number, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// }
+    /// open.end_through(2, &Outcome::Ok);
+    /// assert_eq!((capture.spans().len(), open.len()), (2, 1));
+    /// ```
     pub fn end_through(&self, number: u64, outcome: &Outcome) {
         self.change(
             |waiting| {
@@ -121,6 +194,17 @@ impl OpenSpans {
     }
 
     /// Ends all: the channel is closed, or the stream has ended.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// let open = OpenSpans::new(telemetry.settings());
+    /// open.insert(7, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// open.end_all(&Outcome::error("channel_closed", "not acknowledged before the channel was closed"));
+    /// capture.assert_trace("process orders  warehouse  CONSUMER  ✗ channel_closed");
+    /// ```
     pub fn end_all(&self, outcome: &Outcome) {
         self.end_through(u64::MAX, outcome);
     }

@@ -46,6 +46,19 @@ pub struct Operation<'a> {
 }
 
 /// A destination by its name, or one that was prepared.
+///
+/// ```
+/// use traced_envelope::{Destination, MessageHeaders, Operation, Telemetry, Where, testing::Capture};
+///
+/// # let capture = Capture::new();
+/// # let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+/// let prepared = telemetry.prepare("publish", Destination::new("orders"));
+/// for destination in [Where::from("orders"), Where::from(&prepared)] {
+///     drop(telemetry.send(Operation::new("publish", destination), &mut MessageHeaders::new()));
+/// }
+/// let [first, second] = &capture.spans()[..] else { panic!() };
+/// assert_eq!((first.name(), second.name()), ("publish orders", "publish orders"));
+/// ```
 #[derive(Clone, Debug)]
 pub enum Where<'a> {
     /// Looked up by its name.
@@ -68,6 +81,17 @@ impl<'a> From<&'a PreparedDestination> for Where<'a> {
 
 impl<'a> Operation<'a> {
     /// An operation of this name (`publish`, `process`, `ack`, ...) at this destination.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// drop(telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new()));
+    /// let span = capture.span("publish orders");
+    /// assert_eq!(span.attribute("messaging.operation.name"), Some(&"publish".into()));
+    /// assert_eq!(span.attribute("messaging.destination.name"), Some(&"orders".into()));
+    /// ```
     #[inline]
     #[must_use]
     pub fn new(name: &'static str, destination: impl Into<Where<'a>>) -> Self {
@@ -94,6 +118,14 @@ impl<'a> Operation<'a> {
     }
 
     /// The operation's name.
+    ///
+    /// ```
+    /// use traced_envelope::Operation;
+    ///
+    /// let operation = Operation::new("ack", "orders");
+    /// let problem = format!("{} failed", operation.name());
+    /// assert_eq!(problem, "ack failed");
+    /// ```
     #[inline]
     #[must_use]
     pub fn name(&self) -> &'static str {

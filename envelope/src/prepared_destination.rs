@@ -14,6 +14,18 @@ use std::sync::{Arc, OnceLock};
 
 /// A destination whose span name, attributes, relation and metric attributes are worked out: made by
 /// [`Telemetry::prepare`](crate::Telemetry::prepare), cheap to clone.
+///
+/// ```
+/// use traced_envelope::{Destination, MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+///
+/// # let capture = Capture::new();
+/// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+/// let orders = telemetry.prepare("process", Destination::new("orders")); // once, where the consumer is made
+/// for _ in 0..2 {
+///     telemetry.process(Operation::new("process", &orders), &MessageHeaders::new()).end(Outcome::Ok);
+/// }
+/// assert_eq!(capture.metric("messaging.client.consumed.messages").value(), 2.0);
+/// ```
 #[derive(Clone)]
 pub struct PreparedDestination(Arc<Prepared>);
 
@@ -122,12 +134,28 @@ impl PreparedDestination {
     }
 
     /// The name of the spans of the operation that the destination was prepared for.
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let replies = telemetry.prepare("publish", Destination::new("inbox.7f3a").temporary(true));
+    /// assert_eq!(replies.span_name(), "publish"); // the name is not of low cardinality
+    /// ```
     #[must_use]
     pub fn span_name(&self) -> &str {
         &self.0.span_name
     }
 
     /// The destination's name.
+    ///
+    /// ```
+    /// use traced_envelope::{Destination, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let inbox = telemetry.prepare("publish", Destination::new("user.7").template("user.{id}"));
+    /// assert_eq!(inbox.name(), "user.7"); // as the client is to be given it
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         self.0.name.as_str()

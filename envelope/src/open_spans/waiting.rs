@@ -20,6 +20,17 @@ pub(super) struct Entry {
 }
 
 /// Which of the spans that had the same number one after the other is meant; see [`OpenSpans::insert`](super::OpenSpans::insert).
+///
+/// ```
+/// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Settings, Telemetry};
+///
+/// # let telemetry = Telemetry::new("nats", &Settings::default());
+/// # let start = || telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+/// let open = OpenSpans::new(&Settings::default());
+/// let before = open.insert(1, start());
+/// let after = open.insert(1, start()); // the channel has recovered: its numbers start again
+/// assert!(before < after);
+/// ```
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Ticket(pub(super) u64);
 

@@ -7,6 +7,21 @@ use opentelemetry::trace::SpanContext;
 impl<'a> Operation<'a> {
     /// The message was asked for by a single pull, not delivered to a consumer's loop: a span that is active is then the parent under
     /// [`Relation::Auto`](crate::Relation::Auto).
+    ///
+    /// ```
+    /// use opentelemetry::trace::Tracer;
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("rabbitmq", &capture.settings("reports"));
+    /// # let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /// # let headers: MessageHeaders = [("traceparent", parent)].into_iter().collect();
+    /// capture.tracer("reports").in_span("close the day", |_| {
+    ///     drop(telemetry.process(Operation::new("process", "orders").pulled(true), &headers));
+    /// });
+    /// let parent = capture.span("process orders").parent_id();
+    /// assert_eq!(parent, Some(capture.span("close the day").span_id())); // not the message's context
+    /// ```
     #[inline]
     #[must_use]
     pub fn pulled(mut self, pulled: bool) -> Self {
@@ -36,6 +51,20 @@ impl<'a> Operation<'a> {
     }
 
     /// The context that the message carries already, as [`Telemetry::existing`](crate::Telemetry::existing) found it.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// # let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /// # let mut headers: MessageHeaders = [("traceparent", parent)].into_iter().collect();
+    /// let existing = telemetry.existing(&headers);
+    /// let consumed = existing.span_context().cloned();
+    /// drop(telemetry.send(Operation::new("publish", "parcels").existing(existing), &mut headers));
+    /// let span = capture.span("publish parcels");
+    /// assert_eq!(span.links().first().map(|link| &link.span_context), consumed.as_ref());
+    /// ```
     #[inline]
     #[must_use]
     pub fn existing(mut self, existing: Existing) -> Self {
