@@ -15,6 +15,13 @@ pub struct Pattern(String);
 
 impl Pattern {
     /// A pattern of this text.
+    ///
+    /// ```
+    /// use traced_envelope::Pattern;
+    ///
+    /// let created = Pattern::new("orders.*.created");
+    /// assert!(created.matches("orders.eu.created") && !created.matches("orders.eu.paid"));
+    /// ```
     #[must_use]
     pub fn new(pattern: impl Into<String>) -> Self {
         Self(pattern.into())
@@ -26,6 +33,14 @@ impl Pattern {
     }
 
     /// Whether all of the name is what the pattern says.
+    ///
+    /// ```
+    /// use traced_envelope::Pattern;
+    ///
+    /// let orders = Pattern::new("orders");
+    /// assert!(orders.matches("orders"));
+    /// assert!(!orders.matches("orders.eu") && !orders.matches("Orders"));
+    /// ```
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         // Linear in `name`: after each `*`, the first place where the next piece fits is the best one.

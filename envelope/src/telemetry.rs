@@ -58,6 +58,15 @@ pub(crate) struct Inner {
 
 impl Telemetry {
     /// Telemetry of a messaging system (`messaging.system`: `nats`, `aws_sqs`, ...), under this crate's instrumentation scope.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("aws_sqs", &capture.settings("shop"));
+    /// drop(telemetry.send(Operation::new("SendMessage", "orders"), &mut MessageHeaders::new()));
+    /// assert_eq!(capture.span("SendMessage orders").attribute("messaging.system"), Some(&"aws_sqs".into()));
+    /// ```
     #[must_use]
     pub fn new(system: &'static str, settings: &Settings) -> Self {
         Self::scoped(system, env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), settings)
@@ -95,6 +104,18 @@ impl Telemetry {
 
     /// For transports whose messages can hold a header name more than once: then all values of `traceparent` are compared, and two
     /// different valid ones are no context.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// let telemetry = Telemetry::new("kafka", &capture.settings("warehouse")).headers_may_repeat();
+    /// let mut headers = MessageHeaders::new();
+    /// headers.append("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    /// headers.append("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    /// drop(telemetry.process(Operation::new("process", "orders"), &headers));
+    /// assert_eq!(capture.span("process orders").parent_id(), None); // whoever was right
+    /// ```
     #[must_use]
     pub fn headers_may_repeat(mut self) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
@@ -104,12 +125,30 @@ impl Telemetry {
     }
 
     /// The messaging system.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// assert_eq!(telemetry.system(), "nats");
+    /// ```
     #[must_use]
     pub fn system(&self) -> &'static str {
         self.inner.system
     }
 
     /// The settings.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default().open_span_limit(1));
+    /// let open = OpenSpans::new(telemetry.settings()); // an adapter need not keep them itself
+    /// for number in 1..=2 {
+    ///     open.insert(number, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// }
+    /// assert_eq!(open.len(), 1);
+    /// ```
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.inner.settings

@@ -92,6 +92,18 @@ impl<'a> Operation<'a> {
     }
 
     /// Leaves the existing context on the message whatever the settings say: for functions that send a consumed message on.
+    ///
+    /// ```
+    /// use opentelemetry::propagation::Extractor;
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let telemetry = Telemetry::new("rabbitmq", &Capture::new().settings("warehouse"));
+    /// let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    /// let mut headers: MessageHeaders = [("traceparent", parent)].into_iter().collect();
+    /// let retried = Operation::new("publish", "orders.retry").existing(telemetry.existing(&headers));
+    /// drop(telemetry.send(retried.keep_existing(), &mut headers));
+    /// assert_eq!(headers.get("traceparent"), Some(parent)); // all attempts have one creation context
+    /// ```
     #[inline]
     #[must_use]
     pub fn keep_existing(mut self) -> Self {
