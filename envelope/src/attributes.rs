@@ -1,7 +1,7 @@
 //! What a span says of its operation.
 
 use crate::PreparedDestination;
-use crate::destination::Fixed;
+use crate::fixed_attribute::Fixed;
 use crate::operation::{Operation, OperationType};
 use crate::semconv;
 use crate::telemetry::Inner;

@@ -3,6 +3,19 @@
 use opentelemetry::Value;
 
 /// The value of an attribute, borrowed.
+///
+/// ```
+/// use traced_envelope::{Fact, MessageHeaders, Operation, Telemetry, semconv::Name, testing::Capture};
+///
+/// # let capture = Capture::new();
+/// # let telemetry = Telemetry::new("sqlite", &capture.settings("mailer"));
+/// let (locked_by, urgent) = (Name::unchanged("job.locked_by"), Name::unchanged("job.urgent"));
+/// let facts = [(locked_by, Fact::Text("mailer-1")), (urgent, true.into())];
+/// drop(telemetry.process(Operation::new("process", "emails").facts(&facts), &MessageHeaders::new()));
+/// let span = capture.span("process emails");
+/// assert_eq!(span.attribute("job.locked_by"), Some(&"mailer-1".into()));
+/// assert_eq!(span.attribute("job.urgent"), Some(&true.into()));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Fact<'a> {
     /// A number.

@@ -21,6 +21,17 @@ pub struct MessageHeaders(Vec<(String, String)>);
 
 impl MessageHeaders {
     /// No headers yet.
+    ///
+    /// ```
+    /// use opentelemetry::propagation::Extractor;
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let mut headers = MessageHeaders::new();
+    /// let span = telemetry.send(Operation::new("publish", "orders"), &mut headers);
+    /// assert!(headers.get("traceparent").is_some()); // to be sent with the message
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -36,6 +47,14 @@ impl MessageHeaders {
     }
 
     /// The headers in their order.
+    ///
+    /// ```
+    /// use traced_envelope::MessageHeaders;
+    ///
+    /// let headers: MessageHeaders = [("tenant", "acme"), ("priority", "1")].into_iter().collect();
+    /// let lines: Vec<String> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+    /// assert_eq!(lines.concat(), "tenant: acme\r\npriority: 1\r\n"); // as a transport of one's own writes them
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -1,16 +1,17 @@
 //! The span of one operation on messages: it ends exactly once, whatever happens.
 
-use crate::operation::OperationType;
+mod open;
+
+use crate::Outcome;
 use crate::outcome::ErrorKind;
 use crate::semconv::{self, Name};
 use crate::telemetry::Inner;
-use crate::{Outcome, PreparedDestination};
+pub(crate) use open::Open;
 use opentelemetry::trace::{self, SpanContext, TraceContextExt};
 use opentelemetry::{Context, ContextGuard, Key, KeyValue, Value};
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// The span of one operation, from its start to its one end.
 ///
@@ -40,20 +41,6 @@ pub struct MessageSpan {
     /// The same span, where `tracing` made it.
     #[cfg(feature = "tracing")]
     pub(crate) tracing_span: Option<tracing::Span>,
-}
-
-pub(crate) struct Open {
-    pub(crate) telemetry: Arc<Inner>,
-    pub(crate) destination: PreparedDestination,
-    pub(crate) operation: &'static str,
-    pub(crate) kind: OperationType,
-    /// Whether `context` holds a span of ours; without an SDK metrics are counted all the same.
-    pub(crate) has_span: bool,
-    /// `None` when there are no metrics.
-    pub(crate) started: Option<Instant>,
-    /// How many messages the operation is about.
-    pub(crate) messages: u64,
-    pub(crate) handed_over: bool,
 }
 
 impl MessageSpan {
@@ -126,12 +113,33 @@ impl MessageSpan {
     }
 
     /// The span's own context; `None` when no span is recorded or it has ended.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse").settle_spans(true));
+    /// let span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let processed = span.span_context(); // before it ends
+    /// span.end(Outcome::Ok);
+    /// telemetry.settle(Operation::new("ack", "orders"), processed).end(Outcome::Ok);
+    /// assert_eq!(capture.span("ack orders").links().len(), 1);
+    /// ```
     pub fn span_context(&self) -> Option<SpanContext> {
         let context = self.context.as_ref().filter(|_| self.open.as_ref().is_some_and(|open| open.has_span))?;
         Some(context.span().span_context().clone())
     }
 
     /// Whether the span waits for its end.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let settings = Capture::new().settings("shop").filter(|message| message.destination() != "heartbeats");
+    /// let telemetry = Telemetry::new("nats", &settings);
+    /// let publish = |subject| telemetry.send(Operation::new("publish", subject), &mut MessageHeaders::new());
+    /// assert!(publish("orders").is_open() && !publish("heartbeats").is_open());
+    /// ```
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.open.is_some()
@@ -250,32 +258,6 @@ impl MessageSpan {
         }
         if let Some(started) = open.started {
             open.count(started, error.map(|(kind, _)| &**kind));
-        }
-    }
-}
-
-impl Open {
-    fn count(&self, started: Instant, error: Option<&str>) {
-        let instruments = self.telemetry.instruments.get();
-        let destination = self.destination.get();
-        let seconds = started.elapsed().as_secs_f64();
-        match self.kind {
-            // A message that is created is not sent yet, and its send span counts it; a transaction's messages have their own.
-            OperationType::Create | OperationType::Transaction => {}
-            OperationType::Process => {
-                let attributes = destination.message_attributes(self.operation, error);
-                instruments.process_duration.record(seconds, &attributes);
-                instruments.consumed_messages.add(self.messages, &attributes);
-            }
-            kind @ (OperationType::Send | OperationType::Receive | OperationType::Settle) => {
-                let attributes = destination.operation_attributes(self.operation, kind.as_str(), error);
-                instruments.operation_duration.record(seconds, &attributes);
-                if kind == OperationType::Send {
-                    instruments
-                        .sent_messages
-                        .add(self.messages, &destination.message_attributes(self.operation, error));
-                }
-            }
         }
     }
 }

@@ -13,6 +13,16 @@ static REGISTER: Mutex<Register> = Mutex::new(Register(HashMap::with_hasher(FxBu
 /// How many messages of a destination came without a usable context, since the process began.
 ///
 /// The same as the metric `traced.context.missing`, for a health report: no metrics pipeline has to be there.
+///
+/// ```
+/// use traced_envelope::{MessageHeaders, MissingContexts, Operation, Settings, Telemetry};
+///
+/// let telemetry = Telemetry::new("nats", &Settings::default());
+/// drop(telemetry.process(Operation::new("process", "invoices"), &MessageHeaders::new()));
+/// let report = MissingContexts::of_this_process();
+/// let report: Vec<String> = report.iter().map(|of| format!("{}: {}", of.destination, of.messages())).collect();
+/// assert!(report.contains(&"invoices: 1".to_owned()));
+/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct MissingContexts {

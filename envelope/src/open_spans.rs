@@ -1,10 +1,13 @@
 //! Spans that wait for their message's acknowledgement, of one channel.
 
+mod waiting;
+
 use crate::{MessageSpan, Outcome, Settings};
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+pub use waiting::Ticket;
+use waiting::{Taken, Waiting};
 
 /// The spans of messages that are processed but not yet acknowledged, by their number in the channel: AMQP's delivery tag, or whatever
 /// grows with each delivery.
@@ -34,54 +37,21 @@ struct Registry {
     spans: Mutex<Waiting>,
 }
 
-/// Spans by their number, and the numbers by their age: after a channel has recovered they start again, so that a low number can be
-/// younger than a high one.
-#[derive(Default)]
-struct Waiting {
-    by_number: BTreeMap<u64, Entry>,
-    by_age: BTreeMap<Ticket, u64>,
-    inserted: u64,
-}
-
-struct Entry {
-    since: Instant,
-    ticket: Ticket,
-    span: MessageSpan,
-}
-
-/// Which of the spans that had the same number one after the other is meant; see [`OpenSpans::insert`].
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Ticket(u64);
-
-type Taken = Vec<MessageSpan>;
-
-impl Waiting {
-    /// The span that had the number before comes back.
-    fn insert(&mut self, number: u64, span: MessageSpan) -> (Ticket, Option<MessageSpan>) {
-        let before = self.remove(number);
-        self.inserted += 1;
-        let ticket = Ticket(self.inserted);
-        self.by_age.insert(ticket, number);
-        self.by_number.insert(number, Entry { since: Instant::now(), ticket, span });
-        (ticket, before)
-    }
-
-    fn remove(&mut self, number: u64) -> Option<MessageSpan> {
-        let entry = self.by_number.remove(&number)?;
-        self.by_age.remove(&entry.ticket);
-        Some(entry.span)
-    }
-
-    /// The oldest one, if it is at least this old.
-    fn remove_oldest(&mut self, age: Duration) -> Option<MessageSpan> {
-        let (_, number) = self.by_age.first_key_value()?;
-        let old_enough = self.by_number.get(number).is_some_and(|entry| entry.since.elapsed() >= age);
-        if old_enough { self.remove(*number) } else { None }
-    }
-}
-
 impl OpenSpans {
     /// None yet, with the limits of the settings.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// let settings = capture.settings("warehouse").open_span_limit(2);
+    /// let telemetry = Telemetry::new("nats", &settings);
+    /// let open = OpenSpans::new(&settings);
+    /// for number in 1..=3 {
+    ///     open.insert(number, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// }
+    /// assert_eq!((open.len(), capture.spans().len()), (2, 1));
+    /// ```
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         Self(Arc::new(Registry {
@@ -92,6 +62,18 @@ impl OpenSpans {
     }
 
     /// How many are open.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Settings, Telemetry};
+    ///
+    /// # let telemetry = Telemetry::new("nats", &Settings::default());
+    /// # let start = || telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let open = OpenSpans::new(&Settings::default());
+    /// open.insert(1, start());
+    /// open.insert(2, start());
+    /// open.end(1, &Outcome::Ok);
+    /// assert_eq!(open.len(), 1); // messages that nobody has acknowledged yet
+    /// ```
     #[must_use]
     pub fn len(&self) -> usize {
         self.change(|_| Taken::new(), &Outcome::Ok);
@@ -99,6 +81,17 @@ impl OpenSpans {
     }
 
     /// Whether none is open.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Settings, Telemetry};
+    ///
+    /// # let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let open = OpenSpans::new(&Settings::default());
+    /// open.insert(1, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// assert!(!open.is_empty()); // not yet the moment to shut down
+    /// open.end(1, &Outcome::Ok);
+    /// assert!(open.is_empty());
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -106,6 +99,19 @@ impl OpenSpans {
 
     /// Adds a span. One that has the number already is ended as cancelled: after a channel has recovered its numbers start again, and
     /// what was not acknowledged before is delivered again. With the ticket, [`end_only`](Self::end_only) tells the two apart.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// # let start = || telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let open = OpenSpans::new(telemetry.settings());
+    /// open.insert(1, start());
+    /// open.insert(1, start()); // the channel has recovered, and the message is delivered again
+    /// assert_eq!(capture.span("process orders").attribute("error.type"), Some(&"cancelled".into()));
+    /// assert_eq!(open.len(), 1);
+    /// ```
     pub fn insert(&self, number: u64, span: MessageSpan) -> Ticket {
         let mut given = Ticket(0);
         self.change(
@@ -124,6 +130,17 @@ impl OpenSpans {
     }
 
     /// Ends the one that has the number; nothing happens if it has ended already.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// let open = OpenSpans::new(telemetry.settings());
+    /// open.insert(7, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// open.end(7, &Outcome::error("nack", "not acknowledged"));
+    /// capture.assert_trace("process orders  warehouse  CONSUMER  ✗ nack");
+    /// ```
     pub fn end(&self, number: u64, outcome: &Outcome) {
         self.change(|waiting| waiting.remove(number).into_iter().collect(), outcome);
     }
@@ -153,6 +170,19 @@ impl OpenSpans {
     }
 
     /// Ends all up to and including this one: an acknowledgement of `multiple` messages.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// let open = OpenSpans::new(telemetry.settings());
+    /// for number in 1..=3 {
+    ///     open.insert(number, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// }
+    /// open.end_through(2, &Outcome::Ok);
+    /// assert_eq!((capture.spans().len(), open.len()), (2, 1));
+    /// ```
     pub fn end_through(&self, number: u64, outcome: &Outcome) {
         self.change(
             |waiting| {
@@ -164,6 +194,17 @@ impl OpenSpans {
     }
 
     /// Ends all: the channel is closed, or the stream has ended.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// let open = OpenSpans::new(telemetry.settings());
+    /// open.insert(7, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// open.end_all(&Outcome::error("channel_closed", "not acknowledged before the channel was closed"));
+    /// capture.assert_trace("process orders  warehouse  CONSUMER  ✗ channel_closed");
+    /// ```
     pub fn end_all(&self, outcome: &Outcome) {
         self.end_through(u64::MAX, outcome);
     }

@@ -31,12 +31,33 @@ pub enum Outcome {
 
 impl Outcome {
     /// A failure of this kind (low cardinality: it becomes a metric's attribute) with this description.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("rabbitmq", &capture.settings("shop"));
+    /// let span = telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new());
+    /// span.end(Outcome::error("unroutable", "no queue is bound to `orders`"));
+    /// let sent = capture.metric("messaging.client.sent.messages");
+    /// assert_eq!(sent.attribute("error.type"), Some(&"unroutable".into()));
+    /// ```
     #[must_use]
     pub fn error(kind: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self::Error { kind: kind.into(), message: message.into() }
     }
 
     /// The operation was dropped before it had finished.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// let span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// span.end(Outcome::cancelled()); // as if it were dropped
+    /// capture.assert_trace("process orders  warehouse  CONSUMER  ✗ cancelled");
+    /// ```
     #[must_use]
     pub fn cancelled() -> Self {
         Self::error("cancelled", "dropped before it had finished")

@@ -15,6 +15,13 @@ pub struct Pattern(String);
 
 impl Pattern {
     /// A pattern of this text.
+    ///
+    /// ```
+    /// use traced_envelope::Pattern;
+    ///
+    /// let created = Pattern::new("orders.*.created");
+    /// assert!(created.matches("orders.eu.created") && !created.matches("orders.eu.paid"));
+    /// ```
     #[must_use]
     pub fn new(pattern: impl Into<String>) -> Self {
         Self(pattern.into())
@@ -25,10 +32,18 @@ impl Pattern {
         Self(pattern.into().to_ascii_lowercase())
     }
 
-    /// Linear in `name`: after each `*`, the first place where the next piece fits is the best one.
     /// Whether all of the name is what the pattern says.
+    ///
+    /// ```
+    /// use traced_envelope::Pattern;
+    ///
+    /// let orders = Pattern::new("orders");
+    /// assert!(orders.matches("orders"));
+    /// assert!(!orders.matches("orders.eu") && !orders.matches("Orders"));
+    /// ```
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {
+        // Linear in `name`: after each `*`, the first place where the next piece fits is the best one.
         let mut pieces = self.0.split('*');
         let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else { return false };
         let Some(last) = pieces.next_back() else { return rest.is_empty() };

@@ -35,6 +35,12 @@ pub enum SemConv {
 impl SemConv {
     /// Reads the value of `OTEL_SEMCONV_STABILITY_OPT_IN`: a list separated by commas, of which only `messaging` and
     /// `messaging/dup` matter here. `messaging/dup` wins, as the conventions ask.
+    ///
+    /// ```
+    /// use traced_envelope::SemConv;
+    ///
+    /// assert_eq!(SemConv::from_opt_in("http/dup, messaging"), SemConv::V1_45);
+    /// ```
     #[must_use]
     pub fn from_opt_in(list: &str) -> Self {
         let mut entries = list.split(',').map(str::trim);
@@ -52,6 +58,15 @@ impl SemConv {
     }
 
     /// The schema that the instrumentation scope names; with [`SemConv::Both`] the older one, whose names are complete.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, SemConv, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop").semconv(SemConv::V1_45));
+    /// drop(telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new()));
+    /// assert_eq!(capture.span("publish orders").scope().schema_url(), Some(SemConv::V1_45.schema_url()));
+    /// ```
     #[must_use]
     pub fn schema_url(self) -> &'static str {
         match self {
@@ -98,6 +113,17 @@ pub struct Name {
 
 impl Name {
     /// A name that is the same in all releases, or one of the application's own.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, semconv::Name, testing::Capture};
+    ///
+    /// const QUEUE_GROUP: Name = Name::unchanged("nats.queue_group");
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("nats", &capture.settings("warehouse"));
+    /// let operation = Operation::new("process", "orders").attribute(&QUEUE_GROUP, "pickers");
+    /// drop(telemetry.process(operation, &MessageHeaders::new()));
+    /// assert_eq!(capture.span("process orders").attribute("nats.queue_group"), Some(&"pickers".into()));
+    /// ```
     #[must_use]
     pub const fn unchanged(name: &'static str) -> Self {
         Self { v1_44: name, v1_45: name }
@@ -108,12 +134,24 @@ impl Name {
     }
 
     /// The name in release 1.44.
+    ///
+    /// ```
+    /// use traced_envelope::semconv;
+    ///
+    /// assert_eq!(semconv::RABBITMQ_ROUTING_KEY.in_1_44(), "messaging.rabbitmq.destination.routing_key");
+    /// ```
     #[must_use]
     pub const fn in_1_44(&self) -> &'static str {
         self.v1_44
     }
 
     /// The name in release 1.45.
+    ///
+    /// ```
+    /// use traced_envelope::semconv;
+    ///
+    /// assert_eq!(semconv::RABBITMQ_ROUTING_KEY.in_1_45(), "rabbitmq.destination.routing_key");
+    /// ```
     #[must_use]
     pub const fn in_1_45(&self) -> &'static str {
         self.v1_45

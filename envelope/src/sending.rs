@@ -94,6 +94,13 @@ impl Telemetry {
     }
 
     /// Whether [`create`](Self::create) is to be called for each message of a batch.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("kafka", &Settings::default().create_spans(false));
+    /// assert!(!telemetry.makes_create_spans()); // `MessageSpan::inject` writes the send span's context instead
+    /// ```
     #[must_use]
     pub fn makes_create_spans(&self) -> bool {
         self.inner.settings.create_spans

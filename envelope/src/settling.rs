@@ -61,6 +61,13 @@ impl Telemetry {
     }
 
     /// Whether [`settle`](Self::settle) does anything.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("kafka", &Settings::default());
+    /// assert!(!telemetry.makes_settle_spans()); // no need to keep contexts until the commit
+    /// ```
     #[must_use]
     pub fn makes_settle_spans(&self) -> bool {
         self.inner.settings.enabled && self.inner.settings.settle_spans

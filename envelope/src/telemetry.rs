@@ -1,15 +1,12 @@
 //! The engine behind every adapter, and the way out for transports that none wraps.
 
 use crate::destinations::{Destinations, Room};
-use crate::existing::Existing;
 use crate::metrics::InstrumentSource;
 use crate::operation::{Operation, Where};
 use crate::propagators::Propagators;
 use crate::status::{SdkWatch, Status};
 use crate::tracer::TracerSource;
-use crate::{
-    Destination, Message, MessageHeaders, PreparedDestination, Propagation, Settings, Trust, ambient, is_anonymous,
-};
+use crate::{Destination, Message, PreparedDestination, Settings, ambient, is_anonymous};
 use opentelemetry::InstrumentationScope;
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::SpanContext;
@@ -61,6 +58,15 @@ pub(crate) struct Inner {
 
 impl Telemetry {
     /// Telemetry of a messaging system (`messaging.system`: `nats`, `aws_sqs`, ...), under this crate's instrumentation scope.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("aws_sqs", &capture.settings("shop"));
+    /// drop(telemetry.send(Operation::new("SendMessage", "orders"), &mut MessageHeaders::new()));
+    /// assert_eq!(capture.span("SendMessage orders").attribute("messaging.system"), Some(&"aws_sqs".into()));
+    /// ```
     #[must_use]
     pub fn new(system: &'static str, settings: &Settings) -> Self {
         Self::scoped(system, env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"), settings)
@@ -98,6 +104,18 @@ impl Telemetry {
 
     /// For transports whose messages can hold a header name more than once: then all values of `traceparent` are compared, and two
     /// different valid ones are no context.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// let telemetry = Telemetry::new("kafka", &capture.settings("warehouse")).headers_may_repeat();
+    /// let mut headers = MessageHeaders::new();
+    /// headers.append("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01");
+    /// headers.append("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    /// drop(telemetry.process(Operation::new("process", "orders"), &headers));
+    /// assert_eq!(capture.span("process orders").parent_id(), None); // whoever was right
+    /// ```
     #[must_use]
     pub fn headers_may_repeat(mut self) -> Self {
         if let Some(inner) = Arc::get_mut(&mut self.inner) {
@@ -107,12 +125,30 @@ impl Telemetry {
     }
 
     /// The messaging system.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// assert_eq!(telemetry.system(), "nats");
+    /// ```
     #[must_use]
     pub fn system(&self) -> &'static str {
         self.inner.system
     }
 
     /// The settings.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default().open_span_limit(1));
+    /// let open = OpenSpans::new(telemetry.settings()); // an adapter need not keep them itself
+    /// for number in 1..=2 {
+    ///     open.insert(number, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// }
+    /// assert_eq!(open.len(), 1);
+    /// ```
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
@@ -180,48 +216,6 @@ impl Telemetry {
     ) -> PreparedDestination {
         let Inner { system, settings, destinations, .. } = &*self.inner;
         destinations.get(system, operation, parts, settings, || describe(parts))
-    }
-
-    /// Looks for a context on a message that is about to be sent; give it to [`Operation::existing`]. Where a hook, a filter or a
-    /// captured header asks for them, it takes the message's headers along.
-    ///
-    /// ```
-    /// use traced_envelope::{MessageHeaders, Operation, Settings, Telemetry};
-    ///
-    /// let telemetry = Telemetry::new("nats", &Settings::default());
-    /// let mut headers: MessageHeaders = [("traceparent", "stale")].into_iter().collect();
-    /// let existing = telemetry.existing(&headers);
-    /// telemetry.send(Operation::new("publish", "orders").existing(existing), &mut headers).handed_over();
-    /// ```
-    #[must_use]
-    pub fn existing(&self, headers: &dyn Extractor) -> Existing {
-        let Inner { settings, propagators, .. } = &*self.inner;
-        if !settings.enabled {
-            return Existing::default();
-        }
-        let asked = settings.on_send.is_some() || settings.filter.is_some() || !settings.headers.is_empty();
-        let headers_asked_for = asked.then(|| Box::new(MessageHeaders::of(headers)));
-        let is_foreign = || settings.foreign_traceparents.iter().any(|name| headers.get(name).is_some());
-        let fields = propagators.any_field_in(headers) || is_foreign();
-        let is_looked_at =
-            fields && settings.propagation != Propagation::Off && settings.trust != Trust::UntrustedUnlinked;
-        // What is received may be ignored (`InjectOnly`); what is replaced or kept is known all the same.
-        let span_context = if is_looked_at { self.inner.read(headers).span_context } else { SpanContext::NONE };
-        Existing { span_context, fields, headers: headers_asked_for }
-    }
-
-    /// Whether the propagator writes a header of this name, in any case: such a header is no part of what the application sent.
-    ///
-    /// ```
-    /// use traced_envelope::{Settings, Telemetry};
-    ///
-    /// let telemetry = Telemetry::new("nats", &Settings::default());
-    /// assert!(telemetry.is_context_field("traceparent"));
-    /// assert!(!telemetry.is_context_field("x-b3-traceid")); // B3's propagator has that one
-    /// ```
-    #[must_use]
-    pub fn is_context_field(&self, name: &str) -> bool {
-        self.inner.propagators.has_field(name)
     }
 
     /// Whether [`Operation::body_size`] is looked at, because [`Settings::message_sizes`] asks for it: an adapter that would have to

@@ -28,6 +28,19 @@ impl Settings {
     }
 
     /// Adds attributes to create and send spans, before they start, so that samplers see them. Where no SDK makes spans, it is hardly ever called.
+    ///
+    /// ```
+    /// use opentelemetry::KeyValue;
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// let settings = capture.settings("shop").on_send(|message, attributes| {
+    ///     attributes.push(KeyValue::new("audited", message.destination().starts_with("payments")));
+    /// });
+    /// let telemetry = Telemetry::new("nats", &settings);
+    /// drop(telemetry.send(Operation::new("publish", "payments.eu"), &mut MessageHeaders::new()));
+    /// assert_eq!(capture.span("publish payments.eu").attribute("audited"), Some(&true.into()));
+    /// ```
     #[must_use]
     pub fn on_send(mut self, add: impl Fn(&Message<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static) -> Self {
         self.on_send = Some(Arc::new(add));
@@ -35,6 +48,19 @@ impl Settings {
     }
 
     /// Adds attributes to process spans, before they start, so that samplers see them. Where no SDK makes spans, it is hardly ever called.
+    ///
+    /// ```
+    /// use opentelemetry::KeyValue;
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// let settings = capture.settings("warehouse").on_process(|message, attributes| {
+    ///     attributes.push(KeyValue::new("retried", message.attempt() > 1));
+    /// });
+    /// let telemetry = Telemetry::new("nats", &settings);
+    /// drop(telemetry.process(Operation::new("process", "orders").attempt(2), &MessageHeaders::new()));
+    /// assert_eq!(capture.span("process orders").attribute("retried"), Some(&true.into()));
+    /// ```
     #[must_use]
     pub fn on_process(mut self, add: impl Fn(&Message<'_>, &mut Vec<KeyValue>) + Send + Sync + 'static) -> Self {
         self.on_process = Some(Arc::new(add));
@@ -62,6 +88,18 @@ impl Settings {
     ///
     /// On the spans of messages that are sent, created or processed one by one. At most 64 headers of a message, and no value above 16 KiB;
     /// what is no text stays out.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("warehouse").capture_headers(["x-tenant"]));
+    /// let headers: MessageHeaders = [("X-Tenant", "acme"), ("X-Token", "secret")].into_iter().collect();
+    /// drop(telemetry.process(Operation::new("process", "orders"), &headers));
+    /// let span = capture.span("process orders");
+    /// assert_eq!(span.attribute("messaging.header.x-tenant").unwrap().to_string(), r#"["acme"]"#);
+    /// assert_eq!(span.attribute("messaging.header.x-token"), None);
+    /// ```
     #[must_use]
     pub fn capture_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.headers.include(names);
@@ -69,6 +107,18 @@ impl Settings {
     }
 
     /// Headers that are not captured although [`capture_headers`](Self::capture_headers) names them.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// let settings = capture.settings("warehouse").capture_headers(["x-*"]).exclude_headers(["*token*"]);
+    /// let headers: MessageHeaders = [("X-Tenant", "acme"), ("X-Token", "secret")].into_iter().collect();
+    /// drop(Telemetry::new("nats", &settings).process(Operation::new("process", "orders"), &headers));
+    /// let span = capture.span("process orders");
+    /// assert!(span.attribute("messaging.header.x-tenant").is_some());
+    /// assert_eq!(span.attribute("messaging.header.x-token"), None);
+    /// ```
     #[must_use]
     pub fn exclude_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.headers.exclude(names);
