@@ -103,6 +103,7 @@ def check_sampling(everything, tail, head):
     chance(len(kept.keys() & set(rest)), len(rest), 0.10)
     chance(len(by_chance), len(all_traces), 0.25)
     batches = [key for key, trace in all_traces.items() if is_linked_batch(trace)]
+    require(set(batches) <= kept.keys(), "batches with traces of their own are lost")
     print(f"sampling: of {len(all_traces)} traces tail kept all {len(must)} that it must, and {len(kept.keys() & set(rest))} of the {len(rest)} others;"
           f" chance {len(by_chance)}. Batches with traces of their own: {len(batches)}, all kept")
 

@@ -23,6 +23,9 @@ use plan::Plan;
 use steps::Steps;
 use test_brokers::{Environment, Way};
 
+/// Where the demo draws its traces.
+const PICTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/demo/trace.svg");
+
 fn main() -> ExitCode {
     let arguments: Result<Vec<_>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
     let parsed = match arguments {
@@ -80,6 +83,8 @@ fn task(request: &Request, plan: &Plan) -> Command {
         Task::Test => cargo.args(["test", "--locked"]).args(&request.rest),
         Task::Demo => cargo
             .args(["run", "--locked", "--package", "examples", "--bin", "platform", "--", "demo"])
+            // The last one counts.
+            .args(["--svg", PICTURE])
             .args(&request.rest),
     };
     match plan.common_way() {
