@@ -31,7 +31,8 @@
 //!
 //! # Variables
 //!
-//! Empty is unset, white space around a value is none of it, and letters of names such as `otlp` may be large. What is malformed is ignored, and named by one warning; [`Setup::init`] says what is an error instead.
+//! Empty is unset, white space around a value is none of it, and letters of names such as `otlp` may be large. What is malformed is
+//! ignored, and named by one warning; [`Setup::init`] says what is an error instead.
 //!
 //! | variable | takes | default |
 //! |---|---|---|

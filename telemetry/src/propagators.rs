@@ -163,7 +163,7 @@ mod tests {
 
             let mut sent = HashMap::new();
             propagator.inject_context(&W3cPropagator::new().extract(&received), &mut sent);
-            assert_eq!(sent.get("baggage"), Some(&"rule=a=b,sale=50%25off".to_owned()), "{list}");
+            assert_eq!(sent.get("baggage"), Some(&"rule=a%3Db,sale=50%25off".to_owned()), "{list}");
             assert!(!sent.contains_key("traceparent"), "{list}: {sent:?}");
         }
     }
