@@ -1,6 +1,7 @@
 //! OTLP's exporters, made as `Otlp` says.
 
 use crate::Error;
+#[cfg(any(feature = "grpc", feature = "http-json"))]
 use crate::exporters::Protocol;
 use crate::otlp::Otlp;
 use opentelemetry_otlp::{
