@@ -13,6 +13,8 @@ mod facts;
 mod install;
 mod plan;
 mod policy;
+#[cfg(test)]
+mod rust_versions;
 mod steps;
 
 use std::process::{Command, ExitCode};
