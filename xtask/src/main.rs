@@ -102,3 +102,17 @@ fn display(command: &Command) -> String {
     let arguments = command.get_args().map(|argument| argument.to_string_lossy());
     arguments.fold("cargo".to_owned(), |line, argument| line + " " + &argument)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_draws_into_a_file_and_a_file_that_is_named_comes_last() {
+        let plan = Plan { ways: Vec::new(), servers: Vec::new(), python: &[], notes: Vec::new() };
+        let rest = vec!["--svg".to_owned(), "mine.svg".to_owned()];
+        let request = Request { task: Task::Demo, way: None, yes: false, rest };
+        let line = display(&task(&request, &plan));
+        assert!(line.ends_with("/target/demo/trace.svg --svg mine.svg"), "{line}");
+    }
+}
