@@ -23,7 +23,7 @@ from waiting import require
 NO_QUEUES = {"Queues, full to A"}  # files have none
 ORDERS = {"coffee": 30, "tea": 3, "saffron": 3}
 LOOKS, PROBES = 200, 20
-PERSONAL = {"tenant.id", "order.item", "id", "user.id", "url.path", "url.full", "card", "card.number", "customer.email", "note", "other"}
+PERSONAL = {"tenant.id", "order.item", "id", "user.id", "url.path", "url.full", "card", "card.number", "customer.email", "note", "other", "cards", "url.query", "auth.token", "client.secret"}
 MAIL, CARD = "jane@example.com", "4111 1111 1111 1111"
 SERVICES = {"gateway", "user-service", "order-service", "inventory-worker", "analytics-worker", "job-worker", "notifier"}
 
@@ -103,6 +103,7 @@ def check_sampling(everything, tail, head):
     chance(len(kept.keys() & set(rest)), len(rest), 0.10)
     chance(len(by_chance), len(all_traces), 0.25)
     batches = [key for key, trace in all_traces.items() if is_linked_batch(trace)]
+    require(set(batches) <= kept.keys(), "batches with traces of their own are lost")
     print(f"sampling: of {len(all_traces)} traces tail kept all {len(must)} that it must, and {len(kept.keys() & set(rest))} of the {len(rest)} others;"
           f" chance {len(by_chance)}. Batches with traces of their own: {len(batches)}, all kept")
 
@@ -188,6 +189,7 @@ def main(gateway, order_service, collector, prometheus, redis, out):
     print(f"panels: {number} of {len(panels.queries())} queries have numbers")
 
     check_metrics(prometheus, out)
+    panels.require_nothing_personal(prometheus, (CARD, MAIL))
     waiting.wait_for("the decisions", lambda: decided(out))
     everything, tail, head = spans.read(out / "all"), tail_sampled(out), spans.read(out / "head")
     check_traces(everything, answers)

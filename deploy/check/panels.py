@@ -53,6 +53,13 @@ def has_number(url, query):
     return any(not math.isnan(float(series["value"][1])) for series in ask(url, "query", query=query)["result"])
 
 
+def require_nothing_personal(url, personal):
+    """In no label of any series."""
+    labels = json.dumps(ask(url, "series", **{"match[]": '{__name__=~".+"}'}))
+    for one in personal:
+        waiting.require(one not in labels, f"{one} is in a label")
+
+
 def variables(url):
     """`name -> values` of the variables that are lists of a label's values."""
     found = {}

@@ -7,7 +7,14 @@ ERROR, SLOW, IMPORTANT, PLAIN, HEALTH = "error", "slow", "important", "plain", "
 LINKED, LINKED_IMPORTANT = "linked", "linked-important"
 TRACES = {ERROR: 10, SLOW: 10, IMPORTANT: 10, PLAIN: 400, HEALTH: 40, LINKED: 60, LINKED_IMPORTANT: 10}
 CARD, AMEX, MAIL = "4111 1111 1111 1111", "3782 822463 10005", "jane@example.com"
+DINERS, NINETEEN = "36148900647913", "6304000000000000003"
+# As they are in URLs.
+CARDS, MAILS = ("4111+1111+1111+1111", "4111%201111%201111%201111"), ("jane%40example.com",)
+# They look like what is allowed, but their keys are blocked.
+TOKEN, SECRET = "87654321-4321-4321-8321-210987654321", "0.8765432187654321"
+PERSONAL = (CARD, AMEX, DINERS, NINETEEN, MAIL, *CARDS, *MAILS, TOKEN, SECRET, "4111111111111111", '"hidden"')
 MESSAGE_ID, UUID = "1234567890123456", "12345678-1234-4123-8123-123456789012"  # look like card numbers
+TEMPLATE = "user.{id}"
 MILLISECONDS, SECONDS = 1795292431746, 0.0012345678901234567
 
 
@@ -30,6 +37,8 @@ def trace(kind, system="messaging.system"):
             text(system, "rabbitmq"), text("messaging.destination.name", "orders"),
             text("messaging.operation.name", "publish"), text("messaging.message.id", MESSAGE_ID),
             text("order.id", UUID), text("card", CARD), text("customer.email", "hidden"), text("note", f"for {MAIL}"), text("other", AMEX),
+            text("url.query", "&".join(("page=2", *CARDS, *MAILS))), text("cards", f"{DINERS} {NINETEEN}"),
+            text("auth.token", TOKEN), text("client.secret", SECRET),
             {"key": "took", "value": {"doubleValue": SECONDS}},
             {"key": "queued_at", "value": {"intValue": str(MILLISECONDS)}},
             {"key": "card.number", "value": {"intValue": "4111111111111111"}},
@@ -86,9 +95,11 @@ def metrics(total, destination):
     send = [*destination, text("messaging.operation.name", "send"), text("messaging.operation.type", "send")]
     process = [*destination, text("messaging.operation.name", "process")]
     failed = text("error.type", "timeout")
+    templated = [destination[0], text("messaging.destination.template", TEMPLATE), text("messaging.operation.name", "process")]
     return [
         counter("messaging.client.sent.messages", total, send, [*send, failed]),
-        counter("messaging.client.consumed.messages", total, process),
+        counter("messaging.client.consumed.messages", total, process, templated),
+        counter("orders.items", total, [text("item", f"coffee for {CARD} of {MAIL}"), text("auth.token", TOKEN)]),
         counter("traced.context.missing", total, [*destination[1:], text("traced.context.reason", "absent")]),
         histogram("messaging.client.operation.duration", total, send),
         histogram("messaging.process.duration", total, process, [*process, failed]),

@@ -1,5 +1,6 @@
 //! OpenTelemetry's B3 propagator, without two of its faults.
 
+use crate::baggage::Only;
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
@@ -36,7 +37,7 @@ impl TextMapPropagator for B3 {
             return;
         }
         if self.single {
-            self.inner.inject_context(context, &mut OnlySingle(injector));
+            self.inner.inject_context(context, &mut Only(SINGLE, injector));
         } else {
             self.inner.inject_context(context, injector);
         }
@@ -48,16 +49,6 @@ impl TextMapPropagator for B3 {
 
     fn fields(&self) -> FieldIter<'_> {
         if self.single { FieldIter::new(&*SINGLE_FIELD) } else { self.inner.fields() }
-    }
-}
-
-struct OnlySingle<'a>(&'a mut dyn Injector);
-
-impl Injector for OnlySingle<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        if key == SINGLE {
-            self.0.set(key, value);
-        }
     }
 }
 

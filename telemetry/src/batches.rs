@@ -28,8 +28,11 @@ impl Batches {
             variables.warn(format!("{batch_variable} takes at most the queue's size, {queue}: {queue} is used"));
         }
         let delay = variables.pause(&format!("{prefix}_SCHEDULE_DELAY")).unwrap_or(delay);
-        // The SDK exports when its exporter is done; how long that takes is `OTEL_EXPORTER_OTLP_TIMEOUT`.
-        variables.milliseconds(&format!("{prefix}_EXPORT_TIMEOUT"));
+        let timeout = format!("{prefix}_EXPORT_TIMEOUT");
+        if variables.is_set(&timeout) {
+            variables
+                .warn(format!("{timeout} is not supported by OpenTelemetry's Rust SDK: OTEL_EXPORTER_OTLP_TIMEOUT is"));
+        }
         Self { queue, batch: given.unwrap_or(512).min(queue), delay }
     }
 }
@@ -72,11 +75,14 @@ mod tests {
             ("OTEL_BSP_MAX_QUEUE_SIZE", "100"),
             ("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "200"),
             ("OTEL_BSP_SCHEDULE_DELAY", "10"),
+            ("OTEL_BSP_EXPORT_TIMEOUT", "30000"),
         ];
         let mut variables = Variables::given(&given);
         let expected = Batches { queue: 100, batch: 100, delay: Duration::from_millis(10) };
         assert_eq!(Batches::of_spans(&mut variables, Duration::from_secs(5)), expected);
         let warning = "OTEL_BSP_MAX_EXPORT_BATCH_SIZE takes at most the queue's size, 100: 100 is used";
-        assert_eq!(variables.into_warnings(), [warning]);
+        let timeout =
+            "OTEL_BSP_EXPORT_TIMEOUT is not supported by OpenTelemetry's Rust SDK: OTEL_EXPORTER_OTLP_TIMEOUT is";
+        assert_eq!(variables.into_warnings(), [warning, timeout]);
     }
 }

@@ -12,7 +12,8 @@ type Job = Box<dyn FnOnce() -> OTelSdkResult + Send>;
 /// Keeps a service's telemetry running until it is dropped.
 ///
 /// Then spans, metrics and log records that wait are sent, all three at once, for at most the time that
-/// [`Setup::shutdown_limit`](crate::Setup::shutdown_limit) allows (5 seconds): a collector that is away holds no program up for longer.
+/// [`Setup::shutdown_limit`](crate::Setup::shutdown_limit) allows (5 seconds; for metrics never more, which the SDK has fixed): a collector
+/// that is away holds no program up for longer. What it does not take is sent again three times, within about a second, and then lost.
 /// What fails is a warning on the log. The thread is blocked meanwhile; exporters have threads of their own, so this works inside a
 /// tokio runtime too, also in one of a single thread. From async code that still has other things to do:
 /// `spawn_blocking(move || drop(guard))`.
@@ -31,7 +32,8 @@ impl Guard {
         Self { providers: Some(providers), limit }
     }
 
-    /// Sends what waits now, and goes on: before a function-as-a-service is frozen, or in a test. At most for the shutdown's limit.
+    /// Sends what waits now, and goes on: before a function-as-a-service is frozen, or in a test. At most for the shutdown's limit; for spans
+    /// and log records at most 5 seconds, which the SDK (0.33) has fixed.
     ///
     /// # Errors
     ///

@@ -69,7 +69,8 @@ pub struct SignalHealth {
     pub exporter: &'static str,
     /// How many were begun.
     pub created: u64,
-    /// How many were sent, and taken.
+    /// How many were in a request that was answered with success. A collector that takes only a part of one says so in the same answer;
+    /// the exporter has that on the log, and here all of it counts.
     pub exported: u64,
     /// How many found no room in the queue, or came after the end.
     pub dropped: u64,

@@ -23,15 +23,16 @@
 //!
 //! | | |
 //! |---|---|
-//! | resource | `service.name`, `.version`, `.instance.id`, `deployment.environment.name`, `host.name`, `host.arch`, `process.pid` |
+//! | resource | `service.name`, `.instance.id`, `host.name`, `host.arch`, `process.pid`; where given, `service.version`, `deployment.environment.name` |
 //! | traces | tracer provider, batches; spans of `tracing` become spans of OpenTelemetry, and are current while entered |
 //! | metrics | meter provider, exported each minute |
-//! | logs | lines on standard output, as text or JSON, with `trace_id` and `span_id` of the current span, whoever made it; over OTLP too |
+//! | logs | lines on standard output, as text or JSON, with `trace_id` and `span_id` of the current span, whoever made it; over OTLP too, but for what h2, hyper, reqwest, tonic, tower and OpenTelemetry itself say, which would make more of it without end |
 //! | propagator | the W3C's headers, read strictly (`traced_envelope::propagation::W3cPropagator`) |
 //!
 //! # Variables
 //!
-//! Empty is unset. What is malformed is ignored, and named by one warning; [`Setup::init`] says what is an error instead.
+//! Empty is unset, white space around a value is none of it, and letters of names such as `otlp` may be large. What is malformed is
+//! ignored, and named by one warning; [`Setup::init`] says what is an error instead.
 //!
 //! | variable | takes | default |
 //! |---|---|---|
@@ -41,9 +42,10 @@
 //! | `OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_EXPORTER_OTLP_{TRACES,METRICS,LOGS}_ENDPOINT` | a URL; the signals' own are used as they are | `http://localhost:4318`, gRPC `:4317` |
 //! | `.._PROTOCOL` | `http/protobuf`, `http/json` (feature `http-json`), `grpc` (feature `grpc`) | `http/protobuf` |
 //! | `.._HEADERS`, `.._TIMEOUT`, `.._COMPRESSION` | `key=value,..`; milliseconds; `gzip` (feature `gzip`), `none` | none; 10000; `none` |
+//! | `.._INSECURE` | `true`: a gRPC endpoint without a scheme is `http` | `false`: it is `https` |
 //! | `OTEL_TRACES_SAMPLER`, `OTEL_TRACES_SAMPLER_ARG` | `always_on`, `always_off`, `traceidratio`, each also `parentbased_..`; 0 to 1 | `parentbased_always_on` |
 //! | `OTEL_PROPAGATORS` | `tracecontext`, `baggage`, `b3`, `b3multi`, `xray`, `none` | `tracecontext,baggage` |
-//! | `OTEL_BSP_MAX_QUEUE_SIZE`, `_MAX_EXPORT_BATCH_SIZE`, `_SCHEDULE_DELAY` | numbers, milliseconds | 2048, 512, 5000 |
+//! | `OTEL_BSP_MAX_QUEUE_SIZE`, `_MAX_EXPORT_BATCH_SIZE`, `_SCHEDULE_DELAY` | numbers, milliseconds | 2048, 512, 5000 (on the console 200) |
 //! | `OTEL_BLRP_..` | the same, of log records | 2048, 512, 1000 |
 //! | `OTEL_METRIC_EXPORT_INTERVAL` | milliseconds | 60000 |
 //! | `OTEL_SPAN_{ATTRIBUTE,EVENT,LINK}_COUNT_LIMIT` | numbers; read by the SDK | 128 |
@@ -69,6 +71,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod b3;
+mod baggage;
 mod batches;
 mod console;
 mod counts;
@@ -79,6 +82,8 @@ mod health;
 mod log_lines;
 mod logs;
 mod metrics;
+mod otlp;
+mod otlp_exporters;
 mod propagators;
 mod providers;
 mod resource;

@@ -1,11 +1,11 @@
 //! `OTEL_PROPAGATORS`.
 
 use crate::b3::B3;
+use crate::baggage::BaggageOnly;
 use crate::variables::{Variables, shown};
 use opentelemetry::Context;
 use opentelemetry::propagation::text_map_propagator::FieldIter;
 use opentelemetry::propagation::{Extractor, Injector, TextMapCompositePropagator, TextMapPropagator};
-use opentelemetry_sdk::propagation::BaggagePropagator;
 use traced_envelope::propagation::W3cPropagator;
 
 const VARIABLE: &str = "OTEL_PROPAGATORS";
@@ -21,7 +21,7 @@ pub(crate) enum Propagators {
 
 /// Default: the W3C's headers with baggage, by the strict propagator of `traced-envelope`.
 pub(crate) fn propagators(variables: &mut Variables<'_>) -> Propagators {
-    let Some(list) = variables.text(VARIABLE) else {
+    let Some(list) = variables.text(VARIABLE).map(|list| list.to_ascii_lowercase()) else {
         return Propagators::W3c(W3cPropagator::new());
     };
     let mut names: Vec<&str> = Vec::new();
@@ -47,7 +47,7 @@ pub(crate) fn propagators(variables: &mut Variables<'_>) -> Propagators {
         return match (names.contains(&"tracecontext"), with_baggage) {
             (true, false) => Propagators::W3c(W3cPropagator::without_baggage()),
             (false, true) => {
-                Propagators::Composite(TextMapCompositePropagator::new(vec![Box::new(BaggagePropagator::new())]))
+                Propagators::Composite(TextMapCompositePropagator::new(vec![Box::new(BaggageOnly::default())]))
             }
             // Also where nothing was known: silence would break every trace.
             _ => Propagators::W3c(W3cPropagator::new()),
@@ -58,7 +58,7 @@ pub(crate) fn propagators(variables: &mut Variables<'_>) -> Propagators {
     let all = names.iter().filter(|name| !(both && **name == "baggage")).map(|name| match *name {
         "tracecontext" if both => Box::new(W3cPropagator::new()) as Boxed,
         "tracecontext" => Box::new(W3cPropagator::without_baggage()),
-        "baggage" => Box::new(BaggagePropagator::new()),
+        "baggage" => Box::new(BaggageOnly::default()),
         "b3" => Box::new(B3::single()),
         "b3multi" => Box::new(B3::multiple()),
         _ => Box::new(opentelemetry_aws::trace::XrayPropagator::default()),
@@ -101,6 +101,9 @@ impl TextMapPropagator for NoPropagator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use opentelemetry::baggage::BaggageExt as _;
+    use opentelemetry::trace::TraceContextExt as _;
+    use std::collections::HashMap;
 
     fn fields(list: &str) -> (Vec<String>, Vec<String>) {
         let given = [(VARIABLE, list)];
@@ -133,10 +136,35 @@ mod tests {
             ("none,b3", &[], 1),
             ("b4,tracecontext", &["traceparent", "tracestate"], 1),
             ("b4", w3c, 1),
+            ("B3,TraceContext", &["b3", "traceparent", "tracestate"], 0),
         ] {
             let (fields, found) = fields(list);
             assert_eq!(fields, expected, "{list}");
             assert_eq!(found.len(), warnings, "{list}: {found:?}");
+        }
+    }
+
+    /// What the SDK's propagator gets wrong: a bare `%`, and what comes after a second `=`.
+    #[test]
+    fn baggage_beside_other_formats_is_ours_too() {
+        for list in ["baggage", "b3,baggage", "xray,baggage"] {
+            let given = [(VARIABLE, list)];
+            let Propagators::Composite(propagator) = propagators(&mut Variables::given(&given)) else {
+                panic!("{list} is no composite");
+            };
+            let received = HashMap::from([
+                ("baggage".to_owned(), "sale=50%25off,rule=a=b".to_owned()),
+                ("traceparent".to_owned(), "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            ]);
+            let context = propagator.extract_with_context(&Context::new(), &received);
+            let value = |key: &str| context.baggage().get(key).map(ToString::to_string);
+            assert_eq!((value("sale"), value("rule")), (Some("50%off".to_owned()), Some("a=b".to_owned())), "{list}");
+            assert!(!context.span().span_context().is_valid(), "{list} reads traceparent");
+
+            let mut sent = HashMap::new();
+            propagator.inject_context(&W3cPropagator::new().extract(&received), &mut sent);
+            assert_eq!(sent.get("baggage"), Some(&"rule=a%3Db,sale=50%25off".to_owned()), "{list}");
+            assert!(!sent.contains_key("traceparent"), "{list}: {sent:?}");
         }
     }
 }

@@ -4,13 +4,15 @@ use crate::Error;
 use crate::batches::{Batches, metric_interval};
 use crate::console::Console;
 use crate::counts::Counts;
-use crate::exporters::{Exporter, Protocol, Signal};
+#[cfg(feature = "grpc")]
+use crate::exporters::Protocol;
+use crate::exporters::{Exporter, Signal};
 use crate::logs::CountedLogs;
 use crate::metrics::reader;
+use crate::otlp_exporters;
 use crate::sampler::sampler;
 use crate::spans::CountedSpans;
 use crate::variables::Variables;
-use opentelemetry_otlp::{ExporterBuildError, LogExporter, MetricExporter, SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::logs::SdkLoggerProvider;
 use opentelemetry_sdk::metrics::SdkMeterProvider;
@@ -42,7 +44,7 @@ impl Pipeline {
 
 impl Pipelines {
     pub(crate) fn off() -> Self {
-        let [traces, metrics, logs] = [Exporter::None; 3].map(Pipeline::new);
+        let [traces, metrics, logs] = [Exporter::None, Exporter::None, Exporter::None].map(Pipeline::new);
         Self { traces, metrics, logs }
     }
 }
@@ -67,7 +69,7 @@ impl Providers {
         let metrics = Pipeline::new(Signal::Metrics.exporter(variables)?);
         let mut logs = Pipeline::new(Signal::Logs.exporter(variables)?);
         #[cfg(feature = "grpc")]
-        let connections = if [&traces, &metrics, &logs].iter().any(|to| to.exporter == Exporter::Otlp(Protocol::Grpc)) {
+        let connections = if [&traces, &metrics, &logs].iter().any(|to| to.exporter.is_over(Protocol::Grpc)) {
             Connections::new()?
         } else {
             Connections::default()
@@ -120,17 +122,10 @@ impl Drop for Connections {
 fn tracers(variables: &mut Variables<'_>, resource: &Resource, to: &mut Pipeline) -> Result<SdkTracerProvider, Error> {
     let delay = if to.exporter == Exporter::Console { Duration::from_millis(200) } else { Duration::from_secs(5) };
     let batches = Batches::of_spans(variables, delay);
-    let processor = match to.exporter {
+    let processor = match &to.exporter {
         Exporter::None => CountedSpans::without_exporter(Arc::clone(&to.counts)),
         Exporter::Console => CountedSpans::batched(Console, batches, &to.counts),
-        Exporter::Otlp(protocol) => {
-            let exporter = match protocol {
-                #[cfg(feature = "grpc")]
-                Protocol::Grpc => SpanExporter::builder().with_tonic().build(),
-                http => SpanExporter::builder().with_http().with_protocol(over_http(http)).build(),
-            };
-            CountedSpans::batched(exporter.map_err(unmade)?, batches, &to.counts)
-        }
+        Exporter::Otlp(otlp) => CountedSpans::batched(otlp_exporters::spans(otlp)?, batches, &to.counts),
     };
     if to.exporter != Exporter::None {
         to.queue = batches.queue;
@@ -150,16 +145,11 @@ fn meters(
 ) -> Result<Option<SdkMeterProvider>, Error> {
     let interval = metric_interval(variables);
     let builder = SdkMeterProvider::builder().with_resource(resource.clone());
-    let provider = match to.exporter {
+    let provider = match &to.exporter {
         Exporter::None => return Ok(None),
         Exporter::Console => builder.with_reader(reader(Console, interval, &to.counts)).build(),
-        Exporter::Otlp(protocol) => {
-            let exporter = match protocol {
-                #[cfg(feature = "grpc")]
-                Protocol::Grpc => MetricExporter::builder().with_tonic().build(),
-                http => MetricExporter::builder().with_http().with_protocol(over_http(http)).build(),
-            };
-            builder.with_reader(reader(exporter.map_err(unmade)?, interval, &to.counts)).build()
+        Exporter::Otlp(otlp) => {
+            builder.with_reader(reader(otlp_exporters::metrics(otlp)?, interval, &to.counts)).build()
         }
     };
     Ok(Some(provider))
@@ -171,28 +161,10 @@ fn loggers(
     resource: &Resource,
     to: &mut Pipeline,
 ) -> Result<Option<SdkLoggerProvider>, Error> {
-    let Exporter::Otlp(protocol) = to.exporter else { return Ok(None) };
-    let exporter = match protocol {
-        #[cfg(feature = "grpc")]
-        Protocol::Grpc => LogExporter::builder().with_tonic().build(),
-        http => LogExporter::builder().with_http().with_protocol(over_http(http)).build(),
-    };
+    let Exporter::Otlp(otlp) = &to.exporter else { return Ok(None) };
+    let exporter = otlp_exporters::logs(otlp)?;
     let batches = Batches::of_logs(variables);
     to.queue = batches.queue;
-    let processor = CountedLogs::batched(exporter.map_err(unmade)?, batches, &to.counts);
+    let processor = CountedLogs::batched(exporter, batches, &to.counts);
     Ok(Some(SdkLoggerProvider::builder().with_resource(resource.clone()).with_log_processor(processor).build()))
-}
-
-/// Said to the exporter: where the feature `http-json` is on, JSON is its default.
-const fn over_http(protocol: Protocol) -> opentelemetry_otlp::Protocol {
-    match protocol {
-        #[cfg(feature = "http-json")]
-        Protocol::HttpJson => opentelemetry_otlp::Protocol::HttpJson,
-        // What needs a feature that is off was refused before.
-        _ => opentelemetry_otlp::Protocol::HttpBinary,
-    }
-}
-
-fn unmade(error: ExporterBuildError) -> Error {
-    Error::configuration(format!("OTLP: {error}"))
 }

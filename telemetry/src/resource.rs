@@ -56,7 +56,7 @@ fn attribute(entry: &str) -> Option<KeyValue> {
     Some(KeyValue::new(percent_decoded(key)?, percent_decoded(value)?))
 }
 
-fn percent_decoded(text: &str) -> Option<String> {
+pub(crate) fn percent_decoded(text: &str) -> Option<String> {
     if !text.contains('%') {
         return Some(text.to_owned());
     }

@@ -10,7 +10,7 @@ const TAKES: &str =
 
 /// Read here and not by the SDK, which warns before anybody could hear it. Default: `parentbased_always_on`.
 pub(crate) fn sampler(variables: &mut Variables<'_>) -> Sampler {
-    let chosen = variables.parsed(SAMPLER, TAKES, |value| match value {
+    let chosen = variables.word(SAMPLER, TAKES, |value| match value {
         "always_on" => Some((Sampler::AlwaysOn, false)),
         "always_off" => Some((Sampler::AlwaysOff, false)),
         "traceidratio" => Some((Sampler::TraceIdRatioBased(1.0), false)),
@@ -40,6 +40,7 @@ mod tests {
         for (name, argument, expected, warnings) in [
             ("", "", "ParentBased(AlwaysOn)", 0),
             ("always_off", "", "AlwaysOff", 0),
+            ("ALWAYS_OFF", "", "AlwaysOff", 0),
             ("traceidratio", "0.25", "TraceIdRatioBased(0.25)", 0),
             ("traceidratio", "", "TraceIdRatioBased(1.0)", 0),
             ("parentbased_traceidratio", "0", "ParentBased(TraceIdRatioBased(0.0))", 0),

@@ -144,7 +144,8 @@ impl Setup {
         self
     }
 
-    /// How long the guard may take to send what waits; 5 seconds by default.
+    /// How long the guard may take to send what waits; 5 seconds by default. More than that helps spans and log records at the end alone:
+    /// the SDK (0.33) waits 5 seconds, no longer, for metrics at the end, and for spans and log records at a [`Guard::flush`].
     ///
     /// ```
     /// # let setup =

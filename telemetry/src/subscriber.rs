@@ -30,7 +30,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     pub(crate) fn read(variables: &mut Variables<'_>, lines: LogLines, spans: LevelFilter) -> Self {
-        let named = variables.parsed("TRACED_LOG_LINES", "one of text, json and off", |value| match value {
+        let named = variables.word("TRACED_LOG_LINES", "one of text, json and off", |value| match value {
             "text" => Some(LogLines::Text),
             "json" => Some(LogLines::Json),
             "off" => Some(LogLines::Off),

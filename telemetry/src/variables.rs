@@ -61,13 +61,21 @@ impl Variables<'_> {
         parsed
     }
 
-    pub(crate) fn boolean(&mut self, name: &str) -> bool {
-        let parse = |value: &str| match value.to_ascii_lowercase().as_str() {
+    /// One of some words, in letters of any case, as the specification wants it. `parse` gets small ones.
+    pub(crate) fn word<T>(&mut self, name: &str, takes: &str, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+        self.parsed(name, takes, |value| parse(&value.to_ascii_lowercase()))
+    }
+
+    pub(crate) fn flag(&mut self, name: &str) -> Option<bool> {
+        self.word(name, "`true` or `false`", |value| match value {
             "true" => Some(true),
             "false" => Some(false),
             _ => None,
-        };
-        self.parsed(name, "`true` or `false`", parse).unwrap_or(false)
+        })
+    }
+
+    pub(crate) fn boolean(&mut self, name: &str) -> bool {
+        self.flag(name).unwrap_or(false)
     }
 
     pub(crate) fn number(&mut self, name: &str) -> Option<u64> {

@@ -31,7 +31,8 @@ const DEMO: &str = "\
 Usage: cargo xtask demo [OPTIONS] [-- ARGUMENTS OF THE DEMO]
 
 Runs the demo: orders travel through seven services, a real RabbitMQ, job queues in SQLite, Kafka and a real Redis, and the terminal
-shows their traces. With OTEL_EXPORTER_OTLP_ENDPOINT set they also go there.";
+shows their traces. With OTEL_EXPORTER_OTLP_ENDPOINT set they also go there. The picture is written to target/demo/trace.svg as well,
+or where `-- --svg FILE` says.";
 
 const TEST: &str = "\
 Usage: cargo xtask test [OPTIONS] [-- ARGUMENTS OF CARGO TEST]

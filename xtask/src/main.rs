@@ -13,6 +13,8 @@ mod facts;
 mod install;
 mod plan;
 mod policy;
+#[cfg(test)]
+mod rust_versions;
 mod steps;
 
 use std::process::{Command, ExitCode};
@@ -22,6 +24,9 @@ use facts::Facts;
 use plan::Plan;
 use steps::Steps;
 use test_brokers::{Environment, Way};
+
+/// Where the demo draws its traces.
+const PICTURE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/demo/trace.svg");
 
 fn main() -> ExitCode {
     let arguments: Result<Vec<_>, _> = std::env::args_os().skip(1).map(std::ffi::OsString::into_string).collect();
@@ -80,6 +85,8 @@ fn task(request: &Request, plan: &Plan) -> Command {
         Task::Test => cargo.args(["test", "--locked"]).args(&request.rest),
         Task::Demo => cargo
             .args(["run", "--locked", "--package", "examples", "--bin", "platform", "--", "demo"])
+            // The last one counts.
+            .args(["--svg", PICTURE])
             .args(&request.rest),
     };
     match plan.common_way() {
@@ -94,4 +101,18 @@ fn task(request: &Request, plan: &Plan) -> Command {
 fn display(command: &Command) -> String {
     let arguments = command.get_args().map(|argument| argument.to_string_lossy());
     arguments.fold("cargo".to_owned(), |line, argument| line + " " + &argument)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_demo_draws_into_a_file_and_a_file_that_is_named_comes_last() {
+        let plan = Plan { ways: Vec::new(), servers: Vec::new(), python: &[], notes: Vec::new() };
+        let rest = vec!["--svg".to_owned(), "mine.svg".to_owned()];
+        let request = Request { task: Task::Demo, way: None, yes: false, rest };
+        let line = display(&task(&request, &plan));
+        assert!(line.ends_with("/target/demo/trace.svg --svg mine.svg"), "{line}");
+    }
 }

@@ -3,12 +3,13 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
+use sqlx::{Connection as _, Executor as _, SqliteConnection};
 use test_collector::unreachable;
 use tokio::time::sleep;
 use traced_envelope::testing::Forest;
 
 use crate::{
-    scene::{LIMIT, NOTIFIED, Scene, trace},
+    scene::{LIMIT, NOTIFIED, REFUNDED, Scene, trace},
     traces::{COFFEE, request},
 };
 
@@ -68,5 +69,26 @@ async fn an_order_outlasts_a_restart_of_rabbitmq_in_one_trace() -> Result<()> {
     ensure!(tried >= 1 && confirmed == 1, "{tried} tries, {confirmed} confirmed:\n{forest}");
     let others = forest.spans().iter().filter(|span| !(span.name().starts_with("publish orders:") && span.is_error()));
     Forest::new(others.cloned()).assert_trace(&request("", COFFEE));
+    Ok(())
+}
+
+/// Not only where the bank declines: the customer gets back what was charged for an order that cannot be finished.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_after_the_charge_is_refunded() -> Result<()> {
+    let directory = tempfile::tempdir()?;
+    let database = format!("sqlite://{}?mode=rwc", directory.path().join("platform.db").display());
+    let scene = Scene::open(&[("DATABASE_URL", &database)]).await?;
+    let mut connection = SqliteConnection::connect(&database).await?;
+    let trigger = "CREATE TRIGGER never_paid BEFORE UPDATE ON orders WHEN NEW.status = 'paid'
+        BEGIN SELECT RAISE(FAIL, 'a fault of the database'); END";
+    connection.execute(trigger).await?;
+    connection.close().await?;
+
+    let order = scene.order("coffee", &[]).await?;
+    scene.wait_for(order.trace_id, &REFUNDED)?;
+    scene.wait_for_status(&order, "failed").await?;
+    let received = scene.close()?;
+    let charges = trace(&received, order.trace_id).spans().iter().filter(|span| span.name() == "charge card").count();
+    ensure!(charges == 3, "the bank was asked {charges} times");
     Ok(())
 }

@@ -34,7 +34,7 @@ pub(crate) const COFFEE: &str = "
             process orders:order.created:inventory  inventory-worker  CONSUMER  → publish orders:order.created
               reserve stock  inventory-worker  INTERNAL
               send stock  inventory-worker  PRODUCER
-                process stock  analytics-worker  CONSUMER  → send stock  {important=true}
+                process stock  analytics-worker  CONSUMER  → send stock
                   count orders  analytics-worker  INTERNAL
           push process_order  order-service  PRODUCER
             process process_order  job-worker  CONSUMER  → push process_order

@@ -33,7 +33,7 @@ fn spans_arrive_over_grpc_from_inside_and_outside_of_a_runtime() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
-    let endpoint = format!("http://{}", listener.local_addr()?);
+    let endpoint = listener.local_addr()?.to_string();
     let traces = Traces::default();
     let served = TraceServiceServer::new(traces.clone());
     runtime.spawn(async move {
@@ -44,8 +44,10 @@ fn spans_arrive_over_grpc_from_inside_and_outside_of_a_runtime() -> Result<()> {
     for scene in ["order", "order in tokio", "order in tokio with threads"] {
         let variables = [
             ("OTEL_EXPORTER_OTLP_ENDPOINT", &*endpoint),
-            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_EXPORTER_OTLP_INSECURE", "true"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "gRPC"),
             ("OTEL_EXPORTER_OTLP_HEADERS", "api-key=of-a-test"),
+            ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", " "),
             ("OTEL_METRICS_EXPORTER", "none"),
             ("OTEL_LOGS_EXPORTER", "none"),
         ];

@@ -181,6 +181,8 @@ mod tests {
             ("serve gateway", Ok(Command::Serve("gateway".to_owned()))),
             ("demo", Ok(Command::Demo(Demo::default()))),
             ("demo --svg a.svg", Ok(Command::Demo(Demo { svg: Some("a.svg".into()) }))),
+            // `cargo xtask demo` names one, and its user may name another.
+            ("demo --svg a.svg --svg b.svg", Ok(Command::Demo(Demo { svg: Some("b.svg".into()) }))),
             ("load", load(Load::default())),
             (
                 "load --orders 7 --concurrency 2 --gateway http://a:1/ --health http://b:2 --health http://c:3",

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use examples::runner::http_client;
 use reqwest::{Client, Url};
 use test_collector::{Export, Signal};
@@ -49,7 +49,7 @@ struct Endpoints {
 impl Forward {
     /// # Errors
     ///
-    /// An endpoint that is no URL.
+    /// An endpoint that is no URL, and what the demo cannot do: gRPC and TLS.
     pub(crate) fn from_environment() -> anyhow::Result<Self> {
         let endpoints = Endpoints::read(|name| env::var(name).ok().filter(|value| !value.is_empty()))?;
         if endpoints.are_none() {
@@ -111,7 +111,15 @@ async fn send(http: Client, endpoints: Endpoints, mut exports: UnboundedReceiver
 impl Endpoints {
     /// A signal's own endpoint is used as it is, the common one is a base: the specification's "Endpoint URLs for OTLP/HTTP".
     fn read(variable: impl Fn(&str) -> Option<String>) -> anyhow::Result<Self> {
-        let parse = |name: &str, value: &str| Url::parse(value).with_context(|| format!("{name} is no URL"));
+        let parse = |name: &str, value: &str| {
+            let url = Url::parse(value).with_context(|| format!("{name} is no URL"))?;
+            ensure!(
+                url.scheme() == "http",
+                "{name} begins with {}, and telemetry is sent on by http alone",
+                url.scheme()
+            );
+            Ok(url)
+        };
         let endpoint = |signal: Signal, own: &str| match (variable(own), variable(ENDPOINT)) {
             (Some(url), _) => parse(own, &url).map(Some),
             (None, Some(base)) => {
@@ -119,11 +127,19 @@ impl Endpoints {
             }
             (None, None) => Ok(None),
         };
-        Ok(Self {
+        let endpoints = Self {
             traces: endpoint(Signal::Traces, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")?,
             metrics: endpoint(Signal::Metrics, "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT")?,
             logs: endpoint(Signal::Logs, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT")?,
-        })
+        };
+        let protocols =
+            ["", "TRACES_", "METRICS_", "LOGS_"].map(|signal| format!("OTEL_EXPORTER_OTLP_{signal}PROTOCOL"));
+        if let Some(name) = protocols.iter().find(|name| variable(name).is_some_and(|value| value == "grpc"))
+            && !endpoints.are_none()
+        {
+            bail!("{name} is grpc, and telemetry is sent on by http/protobuf alone: a collector's port for it is 4318");
+        }
+        Ok(endpoints)
     }
 
     fn of(&self, signal: Signal) -> Option<&Url> {
@@ -162,6 +178,20 @@ mod tests {
         assert_eq!(of(Signal::Logs), Some("http://b:1/logs"));
         assert!(read(&[]).unwrap().are_none());
         assert!(read(&[(own, "localhost")]).is_err_and(|error| error.to_string() == format!("{own} is no URL")));
+    }
+
+    #[test]
+    fn what_cannot_be_sent_on_is_said_at_the_start() {
+        let protocol = "OTEL_EXPORTER_OTLP_PROTOCOL";
+        for (given, part) in [
+            (&[(ENDPOINT, "https://a:4318")][..], "begins with https"),
+            (&[(ENDPOINT, "http://a:4317"), (protocol, "grpc")], "port for it is 4318"),
+        ] {
+            let Err(error) = read(given) else { panic!("{given:?}") };
+            assert!(error.to_string().contains(part), "{error}");
+        }
+        assert!(read(&[(protocol, "grpc")]).unwrap().are_none());
+        assert!(read(&[(ENDPOINT, "http://a:4318"), (protocol, "http/json")]).is_ok());
     }
 
     #[tokio::test]

@@ -25,7 +25,7 @@ pub(crate) const NAME: &str = "job-worker";
 const PORT: u16 = 8085;
 
 pub(crate) async fn serve() -> anyhow::Result<()> {
-    let _telemetry = traced_telemetry::init(NAME)?;
+    let _telemetry = traced_telemetry::Setup::new(NAME).version(env!("CARGO_PKG_VERSION")).init()?;
     let settings = Settings::from_environment(PORT)?;
     let shutdown = Shutdown::on_signal()?;
 

@@ -62,7 +62,7 @@ impl Notifications {
 }
 
 pub(crate) async fn serve() -> anyhow::Result<()> {
-    let _telemetry = traced_telemetry::init(NAME)?;
+    let _telemetry = traced_telemetry::Setup::new(NAME).version(env!("CARGO_PKG_VERSION")).init()?;
     let settings = Settings::from_environment(PORT)?;
     let shutdown = Shutdown::on_signal()?;
 

@@ -19,7 +19,7 @@ pub(crate) const NAME: &str = "order-service";
 const PORT: u16 = 8082;
 
 pub(crate) async fn serve() -> anyhow::Result<()> {
-    let _telemetry = traced_telemetry::init(NAME)?;
+    let _telemetry = traced_telemetry::Setup::new(NAME).version(env!("CARGO_PKG_VERSION")).init()?;
     let settings = Settings::from_environment(PORT)?;
     let shutdown = Shutdown::on_signal()?;
 

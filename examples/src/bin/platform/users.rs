@@ -30,7 +30,7 @@ const USERS: [[&str; 3]; 3] =
     [["ada", "Ada", "London"], ["grace", "Grace", "Arlington"], ["edsger", "Edsger", "Nuenen"]];
 
 pub(crate) async fn serve() -> anyhow::Result<()> {
-    let _telemetry = traced_telemetry::init(NAME)?;
+    let _telemetry = traced_telemetry::Setup::new(NAME).version(env!("CARGO_PKG_VERSION")).init()?;
     let settings = Settings::from_environment(PORT)?;
     let shutdown = Shutdown::on_signal()?;
 

@@ -12,6 +12,9 @@ pub(super) fn show(forest: &Forest, svg: Option<&Path>) -> anyhow::Result<()> {
     let waterfall = forest.waterfall().width(width()).note(note);
     println!("\n{waterfall}\n█ a span  ░ since its message was published  ✗ an error  ⇢ a link to another span");
     if let Some(file) = svg {
+        if let Some(directory) = file.parent() {
+            fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
+        }
         fs::write(file, waterfall.to_svg()).with_context(|| format!("cannot write {}", file.display()))?;
         println!("demo: the picture is in {}", file.display());
     }
