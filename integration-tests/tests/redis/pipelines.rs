@@ -122,6 +122,7 @@ async fn messages_after_a_clear_have_their_envelopes() -> Result<()> {
         let mut producer = TracedProducer::with_settings(server.connection().await?, Form::Binary, &settings);
         let receivers: Vec<usize> = producer
             .pipeline(|pipeline| {
+                pipeline.get_mut().cmd("PING");
                 pipeline.publish(&channel, b"1").publish(&channel, b"2");
                 pipeline.get_mut().clear();
                 pipeline.publish(&channel, b"3").publish(&channel, b"4");
