@@ -119,7 +119,7 @@
 //!   `.filter(|message| !message.destination().starts_with("__key"))`.
 //! - Redis keeps no message: what is published while a subscriber is away is lost, also while a connection manager connects again.
 //! - A connection manager gives up after six attempts, about ten seconds, and its subscriber is deaf without an error: give it
-//!   [`set_number_of_retries`](redis::aio::ConnectionManagerConfig::set_number_of_retries), see [`Subscription`].
+//!   `ConnectionManagerConfig::set_number_of_retries`, as [`Subscription`] shows.
 //! - A connection that is subscribed to a channel by its name and by a pattern gets a message twice, and processes it twice.
 //! - A payload that looks like an envelope is taken for one, such as a message that is passed on bare, as it came.
 //!   [`Settings::accept_forms`] says which ones.
