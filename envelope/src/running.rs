@@ -28,7 +28,7 @@ impl MessageSpan {
         E: Display + 'static,
     {
         let classify = self.of_result();
-        Running { future: Some(future), span: self, classify: Some(classify) }
+        self.run_with(future, classify)
     }
 
     /// The same for any output: `classify` says how it ended.
@@ -50,6 +50,31 @@ impl MessageSpan {
     where
         F: Future,
         C: FnOnce(&F::Output) -> Outcome,
+    {
+        self.run_noting(future, |output, _| classify(output))
+    }
+
+    /// The same where the output tells more than the outcome, such as the id that the broker gave: `classify` can set it as an attribute.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, semconv, testing::Capture};
+    ///
+    /// # futures_util::FutureExt::now_or_never(async {
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let span = telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new());
+    /// let added = span.run_noting(async { "1-0" }, |id, span| {
+    ///     span.set_attribute(&semconv::MESSAGE_ID, *id);
+    ///     Outcome::Ok
+    /// });
+    /// assert_eq!(added.await, "1-0");
+    /// assert_eq!(capture.span("publish orders").attribute("messaging.message.id"), Some(&"1-0".into()));
+    /// # }).unwrap();
+    /// ```
+    pub fn run_noting<F, C>(self, future: F, classify: C) -> impl Future<Output = F::Output>
+    where
+        F: Future,
+        C: FnOnce(&F::Output, &Self) -> Outcome,
     {
         Running { future: Some(future), span: self, classify: Some(classify) }
     }
@@ -83,10 +108,27 @@ impl MessageSpan {
     /// let span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
     /// assert_eq!(span.in_scope_with(|| 42, |_| Outcome::Deferred), 42);
     /// ```
-    pub fn in_scope_with<T>(mut self, run: impl FnOnce() -> T, classify: impl FnOnce(&T) -> Outcome) -> T {
-        let (output, outcome) = self.enter(|| {
+    pub fn in_scope_with<T>(self, run: impl FnOnce() -> T, classify: impl FnOnce(&T) -> Outcome) -> T {
+        self.in_scope_noting(run, |output, _| classify(output))
+    }
+
+    /// [`run_noting`](Self::run_noting) for a closure.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Settings, Telemetry, semconv};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let span = telemetry.send(Operation::new("publish", "orders"), &mut MessageHeaders::new());
+    /// let id = span.in_scope_noting(|| "1-0", |id, span| {
+    ///     span.set_attribute(&semconv::MESSAGE_ID, *id);
+    ///     Outcome::Ok
+    /// });
+    /// assert_eq!(id, "1-0");
+    /// ```
+    pub fn in_scope_noting<T>(mut self, run: impl FnOnce() -> T, classify: impl FnOnce(&T, &Self) -> Outcome) -> T {
+        let (output, outcome) = self.enter(|span| {
             let output = run();
-            let outcome = classify(&output);
+            let outcome = classify(&output, span);
             (output, outcome)
         });
         self.finish(&outcome);
@@ -95,7 +137,7 @@ impl MessageSpan {
 
     /// One stretch inside the span. A panic in it ends the span at once: the future that panicked may be dropped much later, or by
     /// somebody who caught the panic.
-    fn enter<T>(&mut self, stretch: impl FnOnce() -> T) -> T {
+    fn enter<T>(&mut self, stretch: impl FnOnce(&Self) -> T) -> T {
         struct Entered<'a> {
             span: &'a mut MessageSpan,
             /// A panic that was there before, as in a `Drop` that runs a handler, is not the handler's.
@@ -111,12 +153,12 @@ impl MessageSpan {
         #[cfg(feature = "tracing")]
         let tracing_span = self.tracing_span.clone();
         let context = self.context.clone();
-        let _entered = Entered { span: self, panicking_before: std::thread::panicking() };
+        let entered = Entered { span: self, panicking_before: std::thread::panicking() };
         // The `tracing` span first: where it activates a context of its own, ours lies on top.
         #[cfg(feature = "tracing")]
         let _tracing_span = tracing_span.as_ref().map(tracing::Span::enter);
         let _context = context.map(Context::attach);
-        stretch()
+        stretch(entered.span)
     }
 }
 
@@ -137,7 +179,7 @@ pin_project! {
             let mut this = this.project();
             // Whoever has not finished is cancelled, also where nothing is recorded but a context is carried.
             if this.classify.is_some() {
-                this.span.enter(|| this.future.set(None));
+                this.span.enter(|_| this.future.set(None));
             }
         }
     }
@@ -146,17 +188,17 @@ pin_project! {
 impl<F, C> Future for Running<F, C>
 where
     F: Future,
-    C: FnOnce(&F::Output) -> Outcome,
+    C: FnOnce(&F::Output, &MessageSpan) -> Outcome,
 {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (mut future, classify) = (this.future, this.classify);
-        let (output, outcome) = ready!(this.span.enter(|| {
+        let (output, outcome) = ready!(this.span.enter(|span| {
             let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
             running.poll(task).map(|output| {
-                let outcome = classify.take().map(|classify| classify(&output));
+                let outcome = classify.take().map(|classify| classify(&output, span));
                 (output, outcome)
             })
         }));

@@ -196,7 +196,7 @@ names! {
     CONVERSATION_ID = "messaging.message.conversation_id";
     /// The payload's size in bytes.
     BODY_SIZE = "messaging.message.body.size";
-    /// The size in bytes of payload and metadata.
+    /// The size in bytes of payload and metadata: of a message's wire form, where its context travels inside.
     ENVELOPE_SIZE = "messaging.message.envelope.size";
     /// The client's id.
     CLIENT_ID = "messaging.client.id";

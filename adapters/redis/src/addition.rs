@@ -8,7 +8,7 @@ use crate::{HeaderExtractor, error};
 use opentelemetry::propagation::Injector;
 use redis::{Arg, Cmd, RedisResult, RedisWrite as _, ToRedisArgs, cmd};
 use traced_envelope::semconv::MESSAGE_ID;
-use traced_envelope::{Existing, MessageHeaders, MessageSpan, Operation, PreparedDestination, Telemetry};
+use traced_envelope::{Existing, MessageHeaders, MessageSpan, Operation, Outcome, PreparedDestination, Telemetry};
 
 /// An `XADD`, with the entry's fields where they are: among its arguments. A list of them would be one more copy.
 pub(crate) struct Xadd {
@@ -167,12 +167,12 @@ pub(crate) fn with_context(given: &Cmd, first_field: usize, span: &MessageSpan) 
     })
 }
 
-/// Ends the span of an entry that Redis has answered. Without an id nothing was added, which `NOMKSTREAM` asked for.
-pub(crate) fn added(span: MessageSpan, result: &RedisResult<Option<String>>) {
+/// How the span of an entry ends that Redis has answered. Without an id nothing was added, which `NOMKSTREAM` asked for.
+pub(crate) fn added(result: &RedisResult<Option<String>>, span: &MessageSpan) -> Outcome {
     if let Ok(Some(id)) = result {
         span.set_attribute(&MESSAGE_ID, id.clone());
     }
-    span.end(error::of_result(result));
+    error::of_result(result)
 }
 
 #[cfg(test)]
@@ -263,7 +263,7 @@ mod tests {
         let replacing = publisher(&capture.settings("shop"));
         let (span, command) = replacing.add(Addition::new("orders", "*", &fields));
         assert_eq!(command.args_iter().len(), 7, "id and one traceparent");
-        span.end(traced_envelope::Outcome::Ok);
+        span.end(Outcome::Ok);
         assert_eq!(capture.span("xadd orders").links()[0].span_context.trace_id().to_string(), theirs[3..35]);
 
         let keeping = publisher(&capture.settings("shop").existing_context(ExistingContext::Keep));

@@ -10,11 +10,23 @@ pub(crate) const ATTEMPT_FIELD: &str = "x-attempt";
 /// further delivery of it is one more.
 pub(crate) fn attempt(entry: &Entry) -> Option<u32> {
     let deliveries = entry.deliveries().map(|deliveries| deliveries.max(1));
-    let copied = HeaderExtractor(entry).get(ATTEMPT_FIELD).and_then(|text| text.trim().parse::<u32>().ok());
-    match (copied.filter(|attempt| *attempt > 0), deliveries) {
+    match (copied(entry), deliveries) {
         (Some(copied), Some(deliveries)) => Some(copied.saturating_add(deliveries - 1)),
+        // Delivered before, nobody knows how often.
+        (_, None) if entry.is_redelivered() => None,
         (copied, deliveries) => copied.or(deliveries),
     }
+}
+
+/// The same for those who decide by it: where nothing tells, the lowest that it can be. An entry that was claimed is not at its first
+/// attempt; taken for one, it would be tried for ever.
+pub(crate) fn least_attempt(entry: &Entry) -> u32 {
+    attempt(entry).unwrap_or_else(|| copied(entry).unwrap_or(1).saturating_add(entry.is_redelivered().into()))
+}
+
+fn copied(entry: &Entry) -> Option<u32> {
+    let counted = HeaderExtractor(entry).get(ATTEMPT_FIELD).and_then(|text| text.trim().parse().ok());
+    counted.filter(|attempt| *attempt > 0)
 }
 
 #[cfg(test)]
@@ -51,5 +63,22 @@ mod tests {
         ] {
             assert_eq!(attempt(&entry(field, deliveries)), expected, "{field:?}, {deliveries:?}");
         }
+    }
+
+    /// Field, deliveries, attempt, the least that it is.
+    #[test]
+    fn what_was_delivered_before_is_never_at_its_first_attempt() {
+        for (field, deliveries, expected, least) in [
+            (None, None, None, 2),
+            (Some("3"), None, None, 4),
+            (None, Some(3), Some(3), 3),
+            // Claimed by its id alone (`JUSTID`), it counts no further delivery.
+            (None, Some(1), Some(1), 1),
+        ] {
+            let mut entry = entry(field, deliveries);
+            entry.delivery.is_again = true;
+            assert_eq!((attempt(&entry), least_attempt(&entry)), (expected, least), "{field:?}, {deliveries:?}");
+        }
+        assert_eq!(least_attempt(&entry(None, None)), 1);
     }
 }

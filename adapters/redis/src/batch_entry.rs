@@ -1,8 +1,8 @@
 //! Processing many entries in one span.
 
 use crate::attempt::attempt;
+use crate::receiving::of_group;
 use crate::source::Source;
-use crate::stream_consumer::of_group;
 use crate::{Entry, HeaderExtractor, StreamConsumer, TracedEntry};
 use opentelemetry::propagation::Extractor;
 use std::fmt::Display;
@@ -85,7 +85,7 @@ impl Source {
         let group = shared(entries.iter().map(Entry::group));
         let destination = match (entries.first().filter(|_| group.is_some()), stream) {
             (Some(first), Some(stream)) => self.of_stream(stream, first.group()),
-            (Some(first), None) => self.telemetry.prepare("process", of_group(first)),
+            (Some(first), None) => self.telemetry.prepare("process", of_group(first.group())),
             (None, _) => self.telemetry.prepare("process", Destination::default()),
         };
         let of_each: Vec<_> =

@@ -28,7 +28,7 @@ impl Producer {
     }
 
     pub fn publish_json<T: Serialize + ?Sized>(&self, channel: &str, value: &T) -> RedisResult<(MessageSpan, Cmd)> {
-        self.0.send(Command::Publish, channel.as_bytes(), &Json(value))
+        self.0.send(Command::Publish, channel.as_bytes(), &Json::of(value))
     }
 
     /// As [`TracedDestination`](crate::TracedDestination) does.
@@ -50,7 +50,8 @@ impl Producer {
 
 /// What an addition's answer does.
 pub fn xadd_answered(span: MessageSpan, id: &RedisResult<Option<String>>) {
-    added(span, id);
+    let outcome = added(id, &span);
+    span.end(outcome);
 }
 
 /// What [`TracedMessage`](crate::TracedMessage) and [`TracedEntry`](crate::TracedEntry) do before the handler runs.

@@ -2,6 +2,7 @@
 
 use redis::{ErrorKind, RedisError, RedisResult};
 use serde_core::Serialize;
+use serde_json::value::RawValue;
 use traced_envelope::{Envelope, Form, MessageHeaders};
 
 /// A message in two parts, of which the second follows the first.
@@ -9,7 +10,7 @@ pub(crate) type Parts<'p> = (Vec<u8>, &'p [u8]);
 
 /// A payload on its way into its envelope.
 pub(crate) trait Body {
-    /// Its size, where it is known before it is written.
+    /// Its size; `None` where it cannot be written.
     fn size(&self) -> Option<usize>;
 
     fn encode(&self, form: &Form, headers: &MessageHeaders) -> RedisResult<Parts<'_>>;
@@ -30,21 +31,28 @@ impl Body for Bytes<'_> {
 }
 
 /// A value in the JSON form, which is its own: of the producer's form only "no envelope" is heard.
-#[derive(Clone, Copy)]
-pub(crate) struct Json<'p, T: ?Sized>(pub(crate) &'p T);
+///
+/// It is written before the span starts, whose context comes around it: so the span knows its size, and a future that sends it does not
+/// hold the value, which need not be `Sync`.
+pub(crate) struct Json(serde_json::Result<Box<RawValue>>);
 
-impl<T: Serialize + ?Sized> Body for Json<'_, T> {
-    /// Only its text has one.
+impl Json {
+    pub(crate) fn of<T: Serialize + ?Sized>(value: &T) -> Self {
+        Self(serde_json::value::to_raw_value(value))
+    }
+}
+
+impl Body for Json {
     fn size(&self) -> Option<usize> {
-        None
+        self.0.as_ref().ok().map(|text| text.get().len())
     }
 
     fn encode(&self, form: &Form, headers: &MessageHeaders) -> RedisResult<Parts<'_>> {
-        let text = match form {
-            Form::Bare => serde_json::to_vec(self.0),
-            _ => Envelope::encode_json(headers, self.0),
-        };
-        text.map(|text| (text, [].as_slice())).map_err(|error| no_json(&error))
+        let text = self.0.as_ref().map_err(no_json)?;
+        Ok(match form {
+            Form::Bare => (Vec::new(), text.get().as_bytes()),
+            _ => (Envelope::encode_raw_json(headers, text), &[]),
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use std::time::SystemTime;
 
 impl<C: ConnectionLike> StreamConsumer<C> {
     /// `XAUTOCLAIM`: takes over entries that have been pending for at least so many milliseconds, each with its
-    /// [attempt](TracedEntry::attempt). Claims that brought entries make a receive span where
-    /// [`Settings::receive_spans`](traced_envelope::Settings::receive_spans) asks for it.
+    /// [attempt](TracedEntry::attempt). Claims that brought entries, or failed, make a receive span
+    /// where [`Settings::receive_spans`](traced_envelope::Settings::receive_spans) asks for it.
     ///
     /// ```no_run
     /// use redis::aio::MultiplexedConnection;
@@ -53,7 +53,11 @@ impl<C: ConnectionLike> StreamConsumer<C> {
     {
         let started = SystemTime::now();
         let claiming = Claiming::automatically((key, group, consumer, min_idle_time, start), options);
-        let (reply, mut entries) = claiming.autoclaimed(claiming.command.query_async(&mut self.connection).await?)?;
+        let claimed =
+            claiming.command.query_async(&mut self.connection).await.and_then(|reply| claiming.autoclaimed(reply));
+        let (reply, mut entries) = claimed.inspect_err(|error| {
+            self.source.receive_failed("xautoclaim", &claiming.asked(), started, error);
+        })?;
         self.count(&mut entries, Some(&claiming.consumer)).await;
         Ok(TracedAutoClaim { claimed: self.received("xautoclaim", entries, started), ..reply })
     }
@@ -135,7 +139,11 @@ impl<C: ConnectionLike> StreamConsumer<C> {
     {
         let started = SystemTime::now();
         let claiming = Claiming::these((key, group, consumer, min_idle_time), ids, options);
-        let mut entries = claiming.claimed(claiming.command.query_async(&mut self.connection).await?)?;
+        let claimed =
+            claiming.command.query_async(&mut self.connection).await.and_then(|reply| claiming.claimed(reply));
+        let mut entries = claimed.inspect_err(|error| {
+            self.source.receive_failed("xclaim", &claiming.asked(), started, error);
+        })?;
         self.count(&mut entries, Some(&claiming.consumer)).await;
         Ok(self.received("xclaim", entries, started))
     }

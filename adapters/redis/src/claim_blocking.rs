@@ -44,7 +44,10 @@ impl<C: ConnectionLike> StreamConsumer<C> {
     {
         let started = SystemTime::now();
         let claiming = Claiming::automatically((key, group, consumer, min_idle_time, start), options);
-        let (reply, mut entries) = claiming.autoclaimed(claiming.command.query(&mut self.connection)?)?;
+        let claimed = claiming.command.query(&mut self.connection).and_then(|reply| claiming.autoclaimed(reply));
+        let (reply, mut entries) = claimed.inspect_err(|error| {
+            self.source.receive_failed("xautoclaim", &claiming.asked(), started, error);
+        })?;
         self.count_blocking(&mut entries, Some(&claiming.consumer));
         Ok(TracedAutoClaim { claimed: self.received("xautoclaim", entries, started), ..reply })
     }
@@ -115,7 +118,10 @@ impl<C: ConnectionLike> StreamConsumer<C> {
     {
         let started = SystemTime::now();
         let claiming = Claiming::these((key, group, consumer, min_idle_time), ids, options);
-        let mut entries = claiming.claimed(claiming.command.query(&mut self.connection)?)?;
+        let claimed = claiming.command.query(&mut self.connection).and_then(|reply| claiming.claimed(reply));
+        let mut entries = claimed.inspect_err(|error| {
+            self.source.receive_failed("xclaim", &claiming.asked(), started, error);
+        })?;
         self.count_blocking(&mut entries, Some(&claiming.consumer));
         Ok(self.received("xclaim", entries, started))
     }

@@ -1,6 +1,7 @@
 //! What claims send, and what they bring.
 
 use crate::entry::Delivery;
+use crate::receiving::Asked;
 use crate::{Entry, TracedEntry, entries};
 use redis::streams::{StreamAutoClaimOptions, StreamClaimOptions};
 use redis::{Cmd, RedisResult, ToRedisArgs, ToSingleRedisArg, Value};
@@ -54,7 +55,7 @@ impl Claiming {
     fn new(command: Cmd, key: &impl ToRedisArgs, group: &impl ToRedisArgs, consumer: &impl ToRedisArgs) -> Self {
         let first = |value: Vec<Vec<u8>>| value.into_iter().next().unwrap_or_default();
         let group = Some(first(group.to_redis_args()).into());
-        let delivery = Delivery { group, is_pending: true, deliveries: None };
+        let delivery = Delivery { group, is_pending: true, deliveries: None, is_again: true };
         let consumer = first(consumer.to_redis_args());
         Self { command, consumer, stream: first(key.to_redis_args()).into(), delivery }
     }
@@ -90,6 +91,10 @@ impl Claiming {
         let mut command = redis::cmd("XCLAIM");
         command.arg(&key).arg(&group).arg(&consumer).arg(min_idle_time).arg(ids).arg(options);
         Self::new(command, &key, &group, &consumer)
+    }
+
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked { stream: Some(&self.stream), group: self.delivery.group.as_deref() }
     }
 
     pub(crate) fn claimed(&self, reply: Value) -> RedisResult<Vec<Entry>> {

@@ -161,12 +161,13 @@ impl<S> TracedConsumer<S> {
     /// connection.set_push_sender(sender);
     /// connection.subscribe_resp3("orders")?;
     /// let consumer = TracedConsumer::new(());
-    /// while connection.recv_response().is_ok() {
+    /// loop {
+    ///     connection.recv_response()?; // one message or confirmation; an error when the connection is lost
     ///     for message in receiver.try_iter().filter_map(|push| consumer.wrap_push(push)) {
     ///         message.process_blocking(|message| handle(message.payload()))?;
     ///     }
     /// }
-    /// # Ok(()) }
+    /// # }
     /// ```
     #[must_use]
     pub fn wrap_push(&self, push: PushInfo) -> Option<TracedMessage> {

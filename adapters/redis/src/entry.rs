@@ -42,6 +42,8 @@ pub(crate) struct Delivery {
     pub(crate) is_pending: bool,
     /// How often the group has delivered it, this time included.
     pub(crate) deliveries: Option<u32>,
+    /// Whether this is not the first delivery for sure, also where their number is not known: it was claimed, or read again.
+    pub(crate) is_again: bool,
 }
 
 impl Entry {
@@ -183,6 +185,11 @@ impl Entry {
     #[must_use]
     pub fn contains_key(&self, name: &str) -> bool {
         self.find(name).is_some()
+    }
+
+    /// Whether the group has delivered it before.
+    pub(crate) fn is_redelivered(&self) -> bool {
+        self.delivery.deliveries.map_or(self.delivery.is_again, |deliveries| deliveries > 1)
     }
 
     /// What a settle span needs to know.

@@ -114,13 +114,20 @@
 //! # Limits
 //!
 //! - A subscriber without this crate gets the envelope.
-//! - Keyspace notifications are messages of Redis' own, in no envelope: each starts a trace.
+//! - Keyspace notifications (`__keyspace@0__:..`, `__keyevent@0__:..`) are messages of Redis' own, in no envelope: each starts a trace, and
+//!   is counted by `traced.context.missing`. [`Settings::filter`] leaves them out:
+//!   `.filter(|message| !message.destination().starts_with("__key"))`.
 //! - Redis keeps no message: what is published while a subscriber is away is lost, also while a connection manager connects again.
+//! - A connection manager gives up after six attempts, about ten seconds, and its subscriber is deaf without an error: give it
+//!   `ConnectionManagerConfig::set_number_of_retries`, as [`Subscription`] shows.
 //! - A connection that is subscribed to a channel by its name and by a pattern gets a message twice, and processes it twice.
 //! - A payload that looks like an envelope is taken for one, such as a message that is passed on bare, as it came.
 //!   [`Settings::accept_forms`] says which ones.
 //! - redis hides the server's address: [`Settings::server`] adds it.
 //! - A publish whose future is dropped ends as `cancelled`, although Redis may have got the message: redis does not tell.
+//! - In a cluster, a pipeline goes to one node: channels and streams in different slots are refused (`CROSSSLOT`), names with the same
+//!   `{tag}` are in one. redis' synchronous cluster connection takes no pipelines of this crate at all.
+//! - Where a cluster reads from replicas, the number of deliveries (`XPENDING`) may come from one that lags, and be too low.
 //! - The time that an entry waited is counted from its id, by the server's clock; an id that the application made up counts as none.
 //! - A waiting read from `$` asks for the stream's end first, by `XREVRANGE`: a user that may not needs `longest_block(Duration::MAX)`.
 //! - The acknowledgement inside of `retry` and `republish` makes no span of its own.
@@ -161,6 +168,7 @@ mod publish;
 mod publish_blocking;
 mod publisher;
 mod reading;
+mod receiving;
 mod republish;
 mod rewritten;
 mod settlement;

@@ -58,8 +58,9 @@ impl<S: Subscription + Unpin> TracedConsumer<S> {
     /// # Errors
     ///
     /// When the connection is lost for good, an I/O error ([`BrokenPipe`](std::io::ErrorKind::BrokenPipe)), after which comes `None`.
-    /// redis' own RESP2 streams end without a word then, and a loop over them with them. A connection that comes again, as that of a
-    /// connection manager which subscribes again, is no error: messages go on, but those that were published meanwhile are lost.
+    /// redis' own RESP2 streams end without a word then, and a loop over them with them. A connection that may come again, as that of a
+    /// connection manager which subscribes again, is no error: messages go on when it does, without those that were published meanwhile. If
+    /// the manager gives up, which it does after six attempts unless [told otherwise](Subscription), nothing comes any more, and no error.
     ///
     /// # Cancel safety
     ///

@@ -100,7 +100,7 @@ impl<'p> TracedPipeline<'p> {
     where
         T: Serialize + ?Sized,
     {
-        self.add(Command::Publish, channel.as_ref(), &Json(payload), Waiting::Json)
+        self.add(Command::Publish, channel.as_ref(), &Json::of(payload), Waiting::Json)
     }
 
     /// Adds an `SPUBLISH` of bytes.
@@ -131,7 +131,7 @@ impl<'p> TracedPipeline<'p> {
     where
         T: Serialize + ?Sized,
     {
-        self.add(Command::Spublish, channel.as_ref(), &Json(payload), Waiting::Json)
+        self.add(Command::Spublish, channel.as_ref(), &Json::of(payload), Waiting::Json)
     }
 
     /// [`Pipeline::ignore`]: leaves the last command's result out of the pipeline's.
@@ -216,17 +216,18 @@ impl<'p> TracedPipeline<'p> {
         // A message that waits stands in the pipeline as it is: what it shares is known when all of them are.
         let started = if creates {
             let operation = target.operation("create", body);
-            target.start(body, |headers| telemetry.create(operation, headers))
+            target.start(body, telemetry, |headers| telemetry.create(operation, headers))
         } else {
-            Target { form: &Form::Bare, ..target }.start(body, |_| MessageSpan::off())
+            Target { form: &Form::Bare, ..target }.start(body, telemetry, |_| MessageSpan::off())
         };
-        self.messages.push(Message {
+        let message = Message {
             index: self.pipeline.len(),
             operation: command.operation(),
             channel: channel.into(),
             created: started.span.span_context(),
             waiting: (!creates).then(|| waiting(command)),
-        });
+        };
+        self.note(message);
         match started.command {
             Ok(native) => {
                 started.span.end(Outcome::Ok);
@@ -238,6 +239,15 @@ impl<'p> TracedPipeline<'p> {
             }
         }
         self
+    }
+
+    /// Of a pipeline that was cleared meanwhile, those that stood in it are forgotten: others have their places now.
+    pub(crate) fn note(&mut self, message: Message) {
+        // One that could not be written has a place, but no command; nothing is sent then.
+        if self.failed.is_none() {
+            self.messages.retain(|before| before.index < message.index);
+        }
+        self.messages.push(message);
     }
 
     /// Starts the send span, and gives the messages that waited for it their context. `None` for a pipeline without messages.

@@ -132,13 +132,8 @@ impl TracedPipeline<'_> {
         } else if kept.is_none() && addition.takes_context() {
             waiting = Some(Waiting::Fields(addition.first_field()));
         }
-        self.messages.push(Message {
-            index: self.pipeline.len(),
-            operation: "xadd",
-            channel: addition.stream().into(),
-            created,
-            waiting,
-        });
+        let (index, channel) = (self.pipeline.len(), addition.stream().into());
+        self.note(Message { index, operation: "xadd", channel, created, waiting });
         span.end(Outcome::Ok);
         self.pipeline.add_command(addition.command());
         self

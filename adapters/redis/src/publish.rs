@@ -1,11 +1,13 @@
 //! Publishing over asynchronous connections.
 
-use crate::body::{Body, Bytes, Json};
+use crate::body::{Bytes, Json};
 use crate::publisher::Command;
 use crate::{TracedProducer, error};
-use redis::RedisResult;
 use redis::aio::ConnectionLike;
+use redis::{Cmd, RedisResult};
 use serde_core::Serialize;
+use std::future::Future;
+use traced_envelope::MessageSpan;
 
 impl<C: ConnectionLike> TracedProducer<C> {
     /// `PUBLISH` of bytes in the producer's form, inside a span `publish {channel}`: how many subscriptions got the message.
@@ -32,12 +34,13 @@ impl<C: ConnectionLike> TracedProducer<C> {
     ///
     /// As redis': dropped before it has returned, the message may or may not be on its way. The span ends as `cancelled`.
     pub async fn publish(&mut self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> RedisResult<usize> {
-        self.send(Command::Publish, channel.as_ref(), &Bytes(payload.as_ref())).await
+        let message = self.publisher.send(Command::Publish, channel.as_ref(), &Bytes(payload.as_ref()));
+        self.send(message).await
     }
 
     /// `PUBLISH` of a value in the JSON form, `{"trace_context":{..},"payload":..}`, which any JSON parser reads; where the form of the
-    /// channel is [`Form::Bare`](crate::Form::Bare), of its JSON alone. The span has no size, which only the written text has. Otherwise as
-    /// [`publish`](Self::publish).
+    /// channel is [`Form::Bare`](crate::Form::Bare), of its JSON alone. Its JSON is written at once, before the future is polled: the
+    /// future is `Send` whatever the value is. Otherwise as [`publish`](Self::publish).
     ///
     /// ```no_run
     /// use redis::aio::MultiplexedConnection;
@@ -62,11 +65,19 @@ impl<C: ConnectionLike> TracedProducer<C> {
     /// # Cancel safety
     ///
     /// As [`publish`](Self::publish).
-    pub async fn publish_json<T>(&mut self, channel: impl AsRef<[u8]>, payload: &T) -> RedisResult<usize>
+    pub fn publish_json<T>(
+        &mut self,
+        channel: impl AsRef<[u8]>,
+        payload: &T,
+    ) -> impl Future<Output = RedisResult<usize>>
     where
         T: Serialize + ?Sized,
     {
-        self.send(Command::Publish, channel.as_ref(), &Json(payload)).await
+        let payload = Json::of(payload);
+        async move {
+            let message = self.publisher.send(Command::Publish, channel.as_ref(), &payload);
+            self.send(message).await
+        }
     }
 
     /// `SPUBLISH`, to a channel of the shard that its name hashes to, inside a span `spublish {channel}`. Otherwise as
@@ -89,7 +100,8 @@ impl<C: ConnectionLike> TracedProducer<C> {
     ///
     /// As [`publish`](Self::publish).
     pub async fn spublish(&mut self, channel: impl AsRef<[u8]>, payload: impl AsRef<[u8]>) -> RedisResult<usize> {
-        self.send(Command::Spublish, channel.as_ref(), &Bytes(payload.as_ref())).await
+        let message = self.publisher.send(Command::Spublish, channel.as_ref(), &Bytes(payload.as_ref()));
+        self.send(message).await
     }
 
     /// [`spublish`](Self::spublish) of a value, as [`publish_json`](Self::publish_json).
@@ -110,15 +122,45 @@ impl<C: ConnectionLike> TracedProducer<C> {
     /// # Cancel safety
     ///
     /// As [`publish`](Self::publish).
-    pub async fn spublish_json<T>(&mut self, channel: impl AsRef<[u8]>, payload: &T) -> RedisResult<usize>
+    pub fn spublish_json<T>(
+        &mut self,
+        channel: impl AsRef<[u8]>,
+        payload: &T,
+    ) -> impl Future<Output = RedisResult<usize>>
     where
         T: Serialize + ?Sized,
     {
-        self.send(Command::Spublish, channel.as_ref(), &Json(payload)).await
+        let payload = Json::of(payload);
+        async move {
+            let message = self.publisher.send(Command::Spublish, channel.as_ref(), &payload);
+            self.send(message).await
+        }
     }
 
-    async fn send(&mut self, command: Command, channel: &[u8], body: &impl Body) -> RedisResult<usize> {
-        let (span, command) = self.publisher.send(command, channel, body)?;
+    async fn send(&mut self, message: RedisResult<(MessageSpan, Cmd)>) -> RedisResult<usize> {
+        let (span, command) = message?;
         span.run_with(command.query_async(&mut self.connection), error::of_result).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redis::aio::MultiplexedConnection;
+    use std::cell::Cell;
+    use traced_envelope::Form;
+
+    /// Bug that this prevents: the value was held until the answer came, so that one that is not `Sync` could not be sent from a task.
+    #[test]
+    fn a_value_that_cannot_be_shared_is_sent_by_a_future_that_can_be_spawned() {
+        fn spawns<'f>(future: impl Future<Output = RedisResult<usize>> + Send + 'f) {
+            drop(future);
+        }
+        let _compiles = |connection: MultiplexedConnection| {
+            let mut producer = TracedProducer::new(connection, Form::Binary);
+            spawns(producer.publish_json("orders", &Cell::new(42)));
+            spawns(producer.spublish_json("orders", &Cell::new(42)));
+            spawns(producer.destination("orders").publish_json(&Cell::new(42)));
+        };
     }
 }

@@ -45,7 +45,7 @@ impl<C: ConnectionLike> TracedProducer<C> {
     where
         T: Serialize + ?Sized,
     {
-        self.send_blocking(Command::Publish, channel.as_ref(), &Json(payload))
+        self.send_blocking(Command::Publish, channel.as_ref(), &Json::of(payload))
     }
 
     /// `SPUBLISH`, to a channel of the shard that its name hashes to, inside a span `spublish {channel}`.
@@ -82,7 +82,7 @@ impl<C: ConnectionLike> TracedProducer<C> {
     where
         T: Serialize + ?Sized,
     {
-        self.send_blocking(Command::Spublish, channel.as_ref(), &Json(payload))
+        self.send_blocking(Command::Spublish, channel.as_ref(), &Json::of(payload))
     }
 
     fn send_blocking(&mut self, command: Command, channel: &[u8], body: &impl Body) -> RedisResult<usize> {

@@ -5,6 +5,7 @@ use crate::{destination, error};
 use redis::{Cmd, RedisResult, RedisWrite as _};
 use std::io::Write as _;
 use std::sync::Arc;
+use traced_envelope::semconv::ENVELOPE_SIZE;
 use traced_envelope::{
     Form, MessageHeaders, MessageSpan, Operation, Pattern, PreparedDestination, Telemetry, is_anonymous,
 };
@@ -82,7 +83,8 @@ impl Publisher {
     /// The same for what was worked out before.
     pub(crate) fn send_to(&self, target: &Target<'_>, body: &impl Body) -> RedisResult<(MessageSpan, Cmd)> {
         let operation = target.operation(target.command.operation(), body);
-        let Started { span, command } = target.start(body, |headers| self.telemetry.send(operation, headers));
+        let Started { span, command } =
+            target.start(body, &self.telemetry, |headers| self.telemetry.send(operation, headers));
         match command {
             Ok(command) => Ok((span, command)),
             Err(error) => {
@@ -111,11 +113,29 @@ impl<'t> Target<'t> {
     }
 
     /// Starts a span by `start`. Whether or not it writes a context, the form is the same: subscribers rely on it.
-    pub(crate) fn start(&self, body: &impl Body, start: impl FnOnce(&mut MessageHeaders) -> MessageSpan) -> Started {
+    pub(crate) fn start(
+        &self,
+        body: &impl Body,
+        telemetry: &Telemetry,
+        start: impl FnOnce(&mut MessageHeaders) -> MessageSpan,
+    ) -> Started {
         let mut headers = MessageHeaders::new();
         let span = start(&mut headers);
-        let command = body.encode(self.form, &headers).map(|payload| self.command.to(self.channel, payload));
+        let payload = body.encode(self.form, &headers);
+        if let Ok((head, rest)) = &payload
+            && *self.form != Form::Bare
+        {
+            note_envelope(telemetry, &span, head.len() + rest.len());
+        }
+        let command = payload.map(|payload| self.command.to(self.channel, payload));
         Started { span, command }
+    }
+}
+
+/// How large a message is with its envelope, for those who ask for sizes.
+pub(crate) fn note_envelope(telemetry: &Telemetry, span: &MessageSpan, bytes: usize) {
+    if telemetry.notes_message_sizes() {
+        span.set_attribute(&ENVELOPE_SIZE, i64::try_from(bytes).unwrap_or(i64::MAX));
     }
 }
 

@@ -6,10 +6,12 @@
 
 use crate::entry::Delivery;
 use crate::headers::bytes;
+use crate::receiving::Asked;
 use redis::streams::StreamReadOptions;
 use redis::{Cmd, ToRedisArgs, Value, cmd};
 use std::sync::Arc;
 use std::time::Duration;
+use traced_envelope::shared;
 
 /// Half of redis' time limit for an answer, [500 ms](redis::aio::MultiplexedConnection): the rest is for the way there and back.
 pub(crate) const LONGEST_BLOCK: Duration = Duration::from_millis(250);
@@ -62,6 +64,10 @@ impl Reading {
         if self.group.is_some() { "xreadgroup" } else { "xread" }
     }
 
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked { stream: shared(self.keys.iter().map(Vec::as_slice)), group: self.group.as_deref() }
+    }
+
     /// Who reads, of the group.
     pub(crate) fn consumer(&self) -> Option<&[u8]> {
         self.group_arguments.get(2).map(Vec::as_slice)
@@ -80,13 +86,17 @@ impl Reading {
 
     /// What is known of the entries of one of the streams.
     pub(crate) fn delivery(&self, stream: &[u8]) -> Delivery {
-        let id = self.keys.iter().zip(&self.ids).find(|(key, _)| *key == stream).map(|(_, id)| id.as_slice());
-        let is_new = id == Some(NEW);
+        let of_stream = self.keys.iter().zip(&self.ids).filter(|(key, _)| *key == stream);
+        let new: Vec<bool> = of_stream.map(|(_, id)| id == NEW).collect();
+        // Asked for twice in one read, the reply does not tell which of its entries were asked for how.
+        let is_new = new == [true];
+        let is_grouped = self.group.is_some();
         Delivery {
             group: self.group.clone(),
             // Those that were read before are still pending, whatever `NOACK` says of new ones.
-            is_pending: self.group.is_some() && !(self.no_ack && is_new),
-            deliveries: (self.group.is_some() && is_new).then_some(1),
+            is_pending: is_grouped && !(self.no_ack && is_new),
+            deliveries: (is_grouped && is_new).then_some(1),
+            is_again: is_grouped && !new.contains(&true),
         }
     }
 
@@ -230,6 +240,18 @@ mod tests {
         ] {
             let delivery = Reading::new(&["orders"], &[id], &options).delivery(b"orders");
             assert_eq!((delivery.is_pending, delivery.deliveries), (is_pending, deliveries), "{id}, {options:?}");
+            assert_eq!(delivery.is_again, is_pending && deliveries.is_none(), "{id}, {options:?}");
         }
+    }
+
+    /// Bug that this prevents: all entries were taken for those of the stream's first id: with `NOACK` old ones were never acknowledged.
+    #[test]
+    fn of_a_stream_that_is_named_twice_nothing_is_known() {
+        let options = StreamReadOptions::default().group("g", "c").noack();
+        for ids in [[">", "0"], ["0", ">"]] {
+            let delivery = Reading::new(&["orders", "orders"], &ids, &options).delivery(b"orders");
+            assert_eq!((delivery.is_pending, delivery.deliveries, delivery.is_again), (true, None, false), "{ids:?}");
+        }
+        assert!(Reading::new(&["orders", "orders"], &["0", "1"], &options).delivery(b"orders").is_again);
     }
 }

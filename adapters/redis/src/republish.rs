@@ -38,7 +38,8 @@ impl<C> TracedProducer<C> {
     ///
     /// # Errors
     ///
-    /// redis' own, of adding or of acknowledging. If the copy could not be added, the original stays pending.
+    /// redis' own, of adding or of acknowledging. If the copy could not be added, the original stays pending; so does an entry that has
+    /// no fields (claimed with `JUSTID`, or deleted while it was pending), of which Redis takes no copy.
     ///
     /// # Cancel safety
     ///
@@ -136,13 +137,8 @@ impl<C> TracedProducer<C> {
     where
         C: redis::aio::ConnectionLike,
     {
-        use opentelemetry::context::FutureExt;
-
         let (span, command) = self.copied(entry, stream, attempt)?;
-        let context = span.context().into_owned();
-        let result = command.query_async(&mut self.connection).with_context(context).await;
-        added(span, &result);
-        let id = result?;
+        let id = span.run_noting(command.query_async(&mut self.connection), added).await?;
         if let Some(command) = acknowledgement(entry) {
             let _pending: usize = command.query_async(&mut self.connection).await?;
         }
@@ -154,11 +150,7 @@ impl<C> TracedProducer<C> {
         C: redis::ConnectionLike,
     {
         let (span, command) = self.copied(entry, stream, attempt)?;
-        let current = span.attach();
-        let result = command.query(&mut self.connection);
-        drop(current);
-        added(span, &result);
-        let id = result?;
+        let id = span.in_scope_noting(|| command.query(&mut self.connection), added)?;
         if let Some(command) = acknowledgement(entry) {
             let _pending: usize = command.query(&mut self.connection)?;
         }
@@ -175,7 +167,10 @@ impl<C> TracedProducer<C> {
             };
             fields.push((name.to_vec(), value.to_vec()));
         }
-        HeaderInjector(&mut fields).set(ATTEMPT_FIELD, attempt);
+        // Redis refuses an entry without fields: with a count it would take an empty one, for which the original would be given up.
+        if !fields.is_empty() {
+            HeaderInjector(&mut fields).set(ATTEMPT_FIELD, attempt);
+        }
         let mut addition = Addition::new(stream, "*", &fields);
         let destination = self.publisher.prepared("xadd", &String::from_utf8_lossy(stream));
         let telemetry = &self.publisher.telemetry;
@@ -190,4 +185,104 @@ impl<C> TracedProducer<C> {
 fn acknowledgement(entry: &Entry) -> Option<Cmd> {
     let group = entry.group().filter(|_| entry.delivery.is_pending)?;
     Some(Cmd::xack(entry.stream(), group, &[entry.id()]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use redis::streams::StreamId;
+    use redis::{RedisResult, Value};
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use traced_envelope::Form;
+    use traced_envelope::testing::Capture;
+
+    fn entry() -> Entry {
+        Entry::new("orders", StreamId { id: "1-0".to_owned(), ..StreamId::default() })
+    }
+
+    /// Bug that this prevents: `x-attempt` alone made an entry of it, which Redis took, and the original was acknowledged.
+    #[test]
+    fn a_copy_of_an_entry_without_fields_is_left_without() {
+        let capture = Capture::new();
+        let producer = TracedProducer::with_settings((), Form::Bare, &capture.settings("shop"));
+        let none: [(&str, &str); 0] = [];
+        for attempt in ["", "2"] {
+            let (_span, command) = producer.copied(&entry(), b"orders", attempt.to_owned()).unwrap();
+            assert_eq!(command.get_packed_command(), Cmd::xadd("orders", "*", &none).get_packed_command());
+        }
+    }
+
+    /// No server makes a client panic on demand.
+    struct Panicking;
+
+    impl redis::ConnectionLike for Panicking {
+        fn req_packed_command(&mut self, _: &[u8]) -> RedisResult<Value> {
+            panic!("on purpose")
+        }
+
+        fn req_packed_commands(&mut self, _: &[u8], _: usize, _: usize) -> RedisResult<Vec<Value>> {
+            panic!("on purpose")
+        }
+
+        fn get_db(&self) -> i64 {
+            0
+        }
+
+        fn check_connection(&mut self) -> bool {
+            true
+        }
+
+        fn is_open(&self) -> bool {
+            true
+        }
+    }
+
+    #[cfg(feature = "tokio")]
+    impl redis::aio::ConnectionLike for Panicking {
+        fn req_packed_command<'a>(&'a mut self, _: &'a Cmd) -> redis::RedisFuture<'a, Value> {
+            Box::pin(async { panic!("on purpose") })
+        }
+
+        fn req_packed_commands<'a>(
+            &'a mut self,
+            _: &'a redis::Pipeline,
+            _: usize,
+            _: usize,
+        ) -> redis::RedisFuture<'a, Vec<Value>> {
+            Box::pin(async { panic!("on purpose") })
+        }
+
+        fn get_db(&self) -> i64 {
+            0
+        }
+    }
+
+    /// As those of `PUBLISH` do: they were told apart from tasks that nobody waited for.
+    fn assert_panicked(capture: &Capture) {
+        let kinds: Vec<_> = capture.spans().iter().map(|span| span.attribute("error.type").cloned()).collect();
+        assert_eq!(kinds, [Some("panic".into()), Some("panic".into())]);
+    }
+
+    #[test]
+    fn a_panic_in_the_connection_ends_the_span_as_one() {
+        let capture = Capture::new();
+        let mut producer = TracedProducer::with_settings(Panicking, Form::Bare, &capture.settings("shop"));
+        let added = catch_unwind(AssertUnwindSafe(|| producer.xadd_blocking("orders", "*", &[("id", "42")])));
+        let republished = catch_unwind(AssertUnwindSafe(|| producer.republish_blocking(&entry(), "orders.dead")));
+        assert!(added.is_err() && republished.is_err());
+        assert_panicked(&capture);
+    }
+
+    #[cfg(feature = "tokio")]
+    #[tokio::test]
+    async fn a_panic_in_an_asynchronous_connection_ends_the_span_as_one() {
+        let capture = Capture::new();
+        let producer = || TracedProducer::with_settings(Panicking, Form::Bare, &capture.settings("shop"));
+        let mut adding = producer();
+        let added = tokio::spawn(async move { adding.xadd("orders", "*", &[("id", "42")]).await }).await;
+        let mut republishing = producer();
+        let republished = tokio::spawn(async move { republishing.republish(&entry(), "orders.dead").await }).await;
+        assert!(added.is_err() && republished.is_err());
+        assert_panicked(&capture);
+    }
 }

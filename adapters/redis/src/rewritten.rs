@@ -37,6 +37,7 @@ impl Rewritten {
                 rewritten.atomic();
             }
             for (index, given) in pipeline.cmd_iter().enumerate() {
+                while waiting.next_if(|(place, ..)| *place < index).is_some() {}
                 let message = waiting.next_if(|(place, ..)| *place == index);
                 let enveloped = message.and_then(|(_, form, waiting)| match waiting {
                     Waiting::Bytes(command) => enveloped(given, command, form, false, span),

@@ -3,8 +3,9 @@
 use crate::source::Source;
 use crate::{Entry, StreamConsumer, error};
 use opentelemetry::trace::SpanContext;
-use redis::{Cmd, RedisResult, ToRedisArgs};
-use traced_envelope::{MessageSpan, Operation};
+use redis::{Cmd, RedisError, RedisResult, ToRedisArgs};
+use std::fmt::Display;
+use traced_envelope::{MessageSpan, Operation, Outcome};
 
 impl<C> StreamConsumer<C> {
     /// `XACK`: takes entries off the group's list of those that are pending. How many of them were on it. Where
@@ -37,7 +38,7 @@ impl<C> StreamConsumer<C> {
         G: ToRedisArgs,
         I: ToRedisArgs,
     {
-        let span = self.source.settle(&key, &group, ids.len());
+        let span = self.source.settle(&key, &group, ids);
         let command = Cmd::xack(key, group, ids);
         span.run_with(command.query_async(&mut self.connection), error::of_result).await
     }
@@ -62,19 +63,25 @@ impl<C> StreamConsumer<C> {
         G: ToRedisArgs,
         I: ToRedisArgs,
     {
-        let span = self.source.settle(&key, &group, ids.len());
+        let span = self.source.settle(&key, &group, ids);
         span.in_scope_with(|| Cmd::xack(key, group, ids).query(&mut self.connection), error::of_result)
     }
 }
 
 impl Source {
-    fn settle(&self, key: &impl ToRedisArgs, group: &impl ToRedisArgs, count: usize) -> MessageSpan {
+    /// One entry is named, several are counted: `messaging.batch.message_count` is not for "spans that operate with a single message".
+    fn settle(&self, key: &impl ToRedisArgs, group: &impl ToRedisArgs, ids: &[impl ToRedisArgs]) -> MessageSpan {
         if !self.telemetry.makes_settle_spans() {
             return MessageSpan::off();
         }
-        let (key, group) = (key.to_redis_args(), group.to_redis_args());
+        let (key, group, ids) = (key.to_redis_args(), group.to_redis_args(), ids.to_redis_args());
         let destination = self.of_stream(key.first().map_or(b"", Vec::as_slice), group.first().map(Vec::as_slice));
-        self.telemetry.settle(Operation::new("xack", &destination).batch(count), [])
+        let operation = Operation::new("xack", &destination);
+        let operation = match &ids[..] {
+            [one] => operation.message_id(str::from_utf8(one).ok()),
+            many => operation.batch(many.len()),
+        };
+        self.telemetry.settle(operation, [])
     }
 }
 
@@ -112,4 +119,22 @@ impl Settlement {
         let operation = Operation::new("xack", &destination).message_id(entry.id());
         self.source.telemetry.settle(operation, [creation.clone()])
     }
+}
+
+/// What the caller gets, and the span's outcome where it is the acknowledgement's.
+pub(crate) type Ended<T, E> = (Result<T, E>, Option<Outcome>);
+
+/// An acknowledgement that failed has the name that it has elsewhere, not that of the error that the application makes of it.
+pub(crate) fn settled<T, E: From<RedisError>>(output: T, acknowledged: RedisResult<usize>) -> Ended<T, E> {
+    match acknowledged {
+        Ok(_) => (Ok(output), None),
+        Err(error) => {
+            let outcome = error::of_error(&error);
+            (Err(error.into()), Some(outcome))
+        }
+    }
+}
+
+pub(crate) fn outcome<T, E: Display + 'static>(source: &Source, (output, settled): &Ended<T, E>) -> Outcome {
+    settled.clone().unwrap_or_else(|| source.telemetry.outcome(output))
 }

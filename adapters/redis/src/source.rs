@@ -1,6 +1,7 @@
 //! Where messages come from: what a process span says of them besides the message itself.
 
 use crate::message::Place;
+use crate::publisher::note_envelope;
 use crate::{Message, destination};
 use redis::Msg;
 use std::borrow::Cow;
@@ -42,7 +43,11 @@ impl Source {
         let span = if self.telemetry.is_enabled() {
             let destination = self.destination(&message);
             let operation = Operation::new("process", &destination).body_size(envelope.payload().len());
-            self.telemetry.process(operation, &envelope)
+            let span = self.telemetry.process(operation, &envelope);
+            if !envelope.is_plain() {
+                note_envelope(&self.telemetry, &span, message.get_payload_bytes().len());
+            }
+            span
         } else {
             MessageSpan::off()
         };

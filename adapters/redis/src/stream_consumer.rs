@@ -4,8 +4,8 @@ use crate::source::Source;
 use crate::{Entry, TracedEntry};
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-use traced_envelope::{Destination, Operation, Outcome, Settings, Status};
+use std::time::Duration;
+use traced_envelope::{Settings, Status};
 
 /// A connection that reads streams, for a consumer group or without one, and whose entries are processed inside spans.
 ///
@@ -224,38 +224,6 @@ impl<C> StreamConsumer<C> {
     pub fn wrap(&self, entry: Entry) -> TracedEntry {
         TracedEntry::new(entry, Arc::clone(&self.source))
     }
-
-    /// Wraps what a command brought that began at `started`.
-    pub(crate) fn received(
-        &self,
-        operation: &'static str,
-        entries: Vec<Entry>,
-        started: SystemTime,
-    ) -> Vec<TracedEntry> {
-        self.source.receive(operation, &entries, started);
-        entries.into_iter().map(|entry| self.wrap(entry)).collect()
-    }
-}
-
-impl Source {
-    /// The receive span of a read, where it is asked for; one that brought nothing has none.
-    fn receive(&self, operation: &'static str, entries: &[Entry], started: SystemTime) {
-        let Some(first) = entries.first().filter(|_| self.telemetry.makes_receive_spans()) else { return };
-        let destination = if entries.iter().all(|entry| entry.stream() == first.stream()) {
-            self.of_stream(first.stream(), first.group())
-        } else {
-            self.telemetry.prepare(operation, of_group(first))
-        };
-        let operation = Operation::new(operation, &destination).batch(entries.len());
-        let received = entries.iter().map(|entry| self.creation(entry));
-        self.telemetry.receive(operation, started, received).end(Outcome::Ok);
-    }
-}
-
-/// Several streams, and the group that reads them.
-pub(crate) fn of_group(entry: &Entry) -> Destination {
-    let group = entry.group().map(String::from_utf8_lossy);
-    Destination::default().consumer_group(group.unwrap_or_default())
 }
 
 impl<C> fmt::Debug for StreamConsumer<C> {

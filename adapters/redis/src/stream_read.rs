@@ -38,7 +38,7 @@ impl<C: ConnectionLike> StreamConsumer<C> {
 
     /// `XREADGROUP` where the options have a group, else `XREAD`: the entries of these streams, in one list; empty if there are none, or
     /// if none came in time. A read that brought entries makes a receive span where
-    /// [`Settings::receive_spans`](traced_envelope::Settings::receive_spans) asks for it; an empty one makes none.
+    /// [`Settings::receive_spans`](traced_envelope::Settings::receive_spans) asks for it, as does one that failed; an empty one makes none.
     ///
     /// A long `BLOCK` goes in [pieces](Self::longest_block). Reading from the end (`$`) then first asks for the stream's end, so that nothing is
     /// lost between two of them.
@@ -79,6 +79,15 @@ impl<C: ConnectionLike> StreamConsumer<C> {
     {
         let started = SystemTime::now();
         let mut reading = Reading::new(keys, ids, options);
+        let read = self.read(&mut reading).await;
+        let mut entries = read.inspect_err(|error| {
+            self.source.receive_failed(reading.operation(), &reading.asked(), started, error);
+        })?;
+        self.count(&mut entries, reading.consumer()).await;
+        Ok(self.received(reading.operation(), entries, started))
+    }
+
+    async fn read(&mut self, reading: &mut Reading) -> RedisResult<Vec<Entry>> {
         let mut pieces = reading.pieces(self.longest_block);
         if pieces.are_many() {
             for (place, command) in reading.ends() {
@@ -89,9 +98,8 @@ impl<C: ConnectionLike> StreamConsumer<C> {
         loop {
             let piece = pieces.next();
             let reply: Value = reading.command(piece.block).query_async(&mut self.connection).await?;
-            if let Some(mut entries) = entries::of_read(reply, |stream| reading.delivery(stream))? {
-                self.count(&mut entries, reading.consumer()).await;
-                return Ok(self.received(reading.operation(), entries, started));
+            if let Some(entries) = entries::of_read(reply, |stream| reading.delivery(stream))? {
+                return Ok(entries);
             }
             if piece.is_last {
                 return Ok(Vec::new());

@@ -62,6 +62,15 @@ impl<C: ConnectionLike> StreamConsumer<C> {
     {
         let started = SystemTime::now();
         let mut reading = Reading::new(keys, ids, options);
+        let read = self.read_blocking(&mut reading);
+        let mut entries = read.inspect_err(|error| {
+            self.source.receive_failed(reading.operation(), &reading.asked(), started, error);
+        })?;
+        self.count_blocking(&mut entries, reading.consumer());
+        Ok(self.received(reading.operation(), entries, started))
+    }
+
+    fn read_blocking(&mut self, reading: &mut Reading) -> RedisResult<Vec<Entry>> {
         let mut pieces = reading.pieces(self.longest_block);
         if pieces.are_many() {
             for (place, command) in reading.ends() {
@@ -72,9 +81,8 @@ impl<C: ConnectionLike> StreamConsumer<C> {
         loop {
             let piece = pieces.next();
             let reply: Value = reading.command(piece.block).query(&mut self.connection)?;
-            if let Some(mut entries) = entries::of_read(reply, |stream| reading.delivery(stream))? {
-                self.count_blocking(&mut entries, reading.consumer());
-                return Ok(self.received(reading.operation(), entries, started));
+            if let Some(entries) = entries::of_read(reply, |stream| reading.delivery(stream))? {
+                return Ok(entries);
             }
             if piece.is_last {
                 return Ok(Vec::new());

@@ -29,7 +29,7 @@ impl Source {
             .message_id(entry.id())
             .attempt(attempt(entry))
             .pulled(self.pulled)
-            .redelivered(entry.deliveries().is_some_and(|deliveries| deliveries > 1))
+            .redelivered(entry.is_redelivered())
             .sent_at(added_at(entry.id()));
         let operation = if self.telemetry.notes_message_sizes() {
             let fields = entry.fields().iter().filter_map(|(name, value)| Some((bytes(name)?, bytes(value)?)));

@@ -13,7 +13,36 @@ use tokio::sync::mpsc::UnboundedReceiver;
 /// |---|---|---|
 /// | [`PubSub`] | RESP2 | an error, then the end |
 /// | [`PubSubStream`], the half of a [split](PubSub::split) one | RESP2 | an error, then the end |
-/// | [`UnboundedReceiver`] of [`PushInfo`], whose sender was given to a connection as `push_sender` | RESP3 | the connection manager subscribes again, and messages go on; with any other connection an error, then the end, if nobody else has the sender: see [`error_on_disconnect`](crate::TracedConsumer::error_on_disconnect) |
+/// | [`UnboundedReceiver`] of [`PushInfo`], whose sender was given to a connection as `push_sender` | RESP3 | the connection manager subscribes again, as long as it tries: see below; with any other connection an error, then the end, if nobody else has the sender: see [`error_on_disconnect`](crate::TracedConsumer::error_on_disconnect) |
+///
+/// A connection manager tries to connect again six times, for about ten seconds in all, and then no more until somebody sends a
+/// command over it: no message comes any more, and no error either. A subscriber has it try on:
+///
+/// ```no_run
+/// use redis::aio::ConnectionManagerConfig;
+/// use std::time::Duration;
+/// use tokio::sync::mpsc::unbounded_channel;
+/// use traced_redis::TracedConsumer;
+///
+/// # async fn reserve(_: &[u8]) -> redis::RedisResult<()> { Ok(()) }
+/// # async fn example() -> redis::RedisResult<()> {
+/// let (sender, pushes) = unbounded_channel();
+/// let client = redis::Client::open("redis://127.0.0.1/?protocol=resp3")?;
+/// let config = ConnectionManagerConfig::new()
+///     .set_push_sender(sender)
+///     .set_automatic_resubscription()
+///     .set_number_of_retries(usize::MAX)
+///     .set_max_delay(Duration::from_secs(5));
+/// let mut manager = client.get_connection_manager_with_config(config).await?;
+/// manager.subscribe("orders").await?;
+/// let mut consumer = TracedConsumer::new(pushes); // as long as `manager` is there
+/// while let Some(message) = consumer.next().await {
+///     message?.process(async |message| reserve(message.payload()).await).await?;
+/// }
+/// # Ok(()) }
+/// ```
+///
+/// Any other connection:
 ///
 /// ```no_run
 /// use redis::AsyncConnectionConfig;

@@ -3,11 +3,12 @@
 use crate::body::{Body, Bytes, Json};
 use crate::publisher::{Command, Publisher, Target};
 use crate::{TracedProducer, error};
-use redis::RedisResult;
 use redis::aio::ConnectionLike;
+use redis::{Cmd, RedisResult};
 use serde_core::Serialize;
 use std::fmt;
-use traced_envelope::{Form, PreparedDestination};
+use std::future::Future;
+use traced_envelope::{Form, MessageSpan, PreparedDestination};
 
 impl<C: Clone> TracedProducer<C> {
     /// Prepares a channel: what is the same for all messages is worked out once. The connection is cloned, which is cheap for all that
@@ -96,7 +97,8 @@ impl<C: ConnectionLike> TracedDestination<C> {
     ///
     /// As [`TracedProducer::publish`].
     pub async fn publish(&mut self, payload: impl AsRef<[u8]>) -> RedisResult<usize> {
-        self.send(&Bytes(payload.as_ref())).await
+        let message = self.message(&Bytes(payload.as_ref()));
+        self.send(message).await
     }
 
     /// [`TracedProducer::publish_json`] to this channel.
@@ -122,14 +124,21 @@ impl<C: ConnectionLike> TracedDestination<C> {
     /// # Cancel safety
     ///
     /// As [`TracedProducer::publish`].
-    pub async fn publish_json<T: Serialize + ?Sized>(&mut self, payload: &T) -> RedisResult<usize> {
-        self.send(&Json(payload)).await
+    pub fn publish_json<T: Serialize + ?Sized>(&mut self, payload: &T) -> impl Future<Output = RedisResult<usize>> {
+        let payload = Json::of(payload);
+        async move {
+            let message = self.message(&payload);
+            self.send(message).await
+        }
     }
 
-    async fn send(&mut self, body: &impl Body) -> RedisResult<usize> {
+    fn message(&self, body: &impl Body) -> RedisResult<(MessageSpan, Cmd)> {
         let Self { command, channel, form, prepared, .. } = self;
-        let target = Target { command: *command, channel, form, destination: prepared };
-        let (span, command) = self.publisher.send_to(&target, body)?;
+        self.publisher.send_to(&Target { command: *command, channel, form, destination: prepared }, body)
+    }
+
+    async fn send(&mut self, message: RedisResult<(MessageSpan, Cmd)>) -> RedisResult<usize> {
+        let (span, command) = message?;
         span.run_with(command.query_async(&mut self.connection), error::of_result).await
     }
 }

@@ -1,8 +1,9 @@
 //! An entry and its process span.
 
 use crate::Entry;
-use crate::attempt::attempt;
+use crate::attempt::least_attempt;
 use crate::open_entry::OpenEntry;
+use crate::settlement::{outcome, settled};
 use crate::source::Source;
 use redis::RedisError;
 use std::fmt::{self, Display};
@@ -65,7 +66,8 @@ impl TracedEntry {
     }
 
     /// Which attempt at the entry this is, 1 for the first, and where nothing tells: by the group's count of its deliveries, and the field
-    /// `x-attempt` of [`TracedProducer::retry`](crate::TracedProducer::retry).
+    /// `x-attempt` of [`TracedProducer::retry`](crate::TracedProducer::retry). Of an entry that was claimed or read again it is at least 2,
+    /// also where the group could not be asked; the span has no attempt then.
     ///
     /// ```
     /// use traced_redis::redis::{Value, streams::StreamId};
@@ -79,7 +81,7 @@ impl TracedEntry {
     /// ```
     #[must_use]
     pub fn attempt(&self) -> u32 {
-        attempt(&self.entry).unwrap_or(1)
+        least_attempt(&self.entry)
     }
 
     /// Runs the handler inside a span `process {stream}`; spans that it makes are children. Its result comes back unchanged and decides
@@ -216,14 +218,17 @@ impl TracedEntry {
         E: From<RedisError> + Display + 'static,
     {
         let settlement = self.source.settlement(&self.entry);
-        self.process(async move |entry| {
-            let output = handler(entry).await?;
-            if let Some(settlement) = settlement {
-                settlement.run(connection).await?;
-            }
-            Ok(output)
-        })
-        .await
+        let Self { entry, source } = self;
+        let span = source.process_entry(&entry);
+        let run = async {
+            let output = match handler(entry).await {
+                Ok(output) => output,
+                Err(error) => return (Err(error), None),
+            };
+            let Some(settlement) = settlement else { return (Ok(output), None) };
+            settled(output, settlement.run(connection).await)
+        };
+        span.run_with(run, |ended| outcome(&source, ended)).await.0
     }
 
     /// [`process_and_settle`](Self::process_and_settle) for a handler that is no future, and a synchronous connection.
@@ -252,13 +257,17 @@ impl TracedEntry {
         E: From<RedisError> + Display + 'static,
     {
         let settlement = self.source.settlement(&self.entry);
-        self.process_blocking(|entry| {
-            let output = handler(entry)?;
-            if let Some(settlement) = settlement {
-                settlement.run_blocking(connection)?;
-            }
-            Ok(output)
-        })
+        let Self { entry, source } = self;
+        let span = source.process_entry(&entry);
+        let run = || {
+            let output = match handler(entry) {
+                Ok(output) => output,
+                Err(error) => return (Err(error), None),
+            };
+            let Some(settlement) = settlement else { return (Ok(output), None) };
+            settled(output, settlement.run_blocking(connection))
+        };
+        span.in_scope_with(run, |ended| outcome(&source, ended)).0
     }
 
     /// Starts the span now and leaves it open until the entry is acknowledged or finished with, for consumers that do so elsewhere or

@@ -2,7 +2,6 @@
 
 use crate::TracedProducer;
 use crate::addition::{Addition, added};
-use opentelemetry::context::FutureExt;
 use redis::aio::ConnectionLike;
 use redis::streams::{StreamAddOptions, StreamMaxlen};
 use redis::{RedisResult, ToRedisArgs, ToSingleRedisArg};
@@ -178,9 +177,6 @@ impl<C: ConnectionLike> TracedProducer<C> {
 
     async fn add(&mut self, addition: Addition) -> RedisResult<Option<String>> {
         let (span, command) = self.publisher.add(addition);
-        let context = span.context().into_owned();
-        let result = command.query_async(&mut self.connection).with_context(context).await;
-        added(span, &result);
-        result
+        span.run_noting(command.query_async(&mut self.connection), added).await
     }
 }

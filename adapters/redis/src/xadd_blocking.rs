@@ -148,10 +148,6 @@ impl<C: ConnectionLike> TracedProducer<C> {
 
     fn add_blocking(&mut self, addition: Addition) -> RedisResult<Option<String>> {
         let (span, command) = self.publisher.add(addition);
-        let current = span.attach();
-        let result = command.query(&mut self.connection);
-        drop(current);
-        added(span, &result);
-        result
+        span.in_scope_noting(|| command.query(&mut self.connection), added)
     }
 }

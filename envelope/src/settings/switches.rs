@@ -36,7 +36,8 @@ impl Settings {
         self
     }
 
-    /// Whether spans carry `messaging.message.body.size`, opt-in by the conventions. Default: no.
+    /// Whether spans carry `messaging.message.body.size`, and where a message is in an envelope that holds its context (Redis pub/sub)
+    /// `messaging.message.envelope.size` too: opt-in by the conventions. Default: no.
     ///
     /// ```
     /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
@@ -165,6 +166,9 @@ impl Settings {
 
     /// How many spans may wait for their message's acknowledgement at a time; beyond it the oldest is ended. Default: 10 000.
     ///
+    /// It is about messages that are acknowledged by a number, RabbitMQ's. An open message of Kafka or Redis owns its span: nothing ends
+    /// that before, and dropped with its message it cannot pile up.
+    ///
     /// ```
     /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Telemetry, testing::Capture};
     ///
@@ -182,7 +186,8 @@ impl Settings {
     }
 
     /// How long a span may wait for its message's acknowledgement; it is looked at on every call, there is no timer. Default: 30
-    /// minutes, after which RabbitMQ closes the channel of a consumer that does not acknowledge.
+    /// minutes, after which RabbitMQ closes the channel of a consumer that does not acknowledge. For those of
+    /// [`open_span_limit`](Self::open_span_limit).
     ///
     /// ```
     /// use std::time::Duration;

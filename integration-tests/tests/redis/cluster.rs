@@ -182,3 +182,37 @@ async fn entries_have_one_span_on_each_side_whichever_node_has_the_stream() -> R
     }
     Ok(())
 }
+
+/// A pipeline goes to one node: the channels of its messages have to be there.
+#[tokio::test]
+async fn a_pipeline_is_for_channels_of_one_slot_and_not_for_synchronous_connections() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let settings = cluster.capture.settings("shop");
+    let (connection, _) = cluster.connect().await?;
+    let mut producer = TracedProducer::with_settings(connection, Form::Binary, &settings);
+    let tag = unique("orders");
+    let together = [format!("{{{tag}}}.new"), format!("{{{tag}}}.paid")];
+    let sent =
+        producer.pipeline::<Vec<usize>>(|pipeline| together.iter().for_each(|name| _ = pipeline.publish(name, b"1")));
+    assert_eq!(soon(sent).await??, [0, 0]);
+    let apart: Vec<_> = (0..CHANNELS).map(|_| unique("orders")).collect();
+    let sent =
+        producer.pipeline::<Vec<usize>>(|pipeline| apart.iter().for_each(|name| _ = pipeline.publish(name, b"1")));
+    assert_eq!(soon(sent).await?.expect_err("several slots").code(), Some("CROSSSLOT"));
+
+    let url = cluster.broker.url().to_owned();
+    let synchronous = tokio::task::spawn_blocking(move || {
+        let connection = ClusterClient::new([url])?.get_connection()?;
+        let mut producer = TracedProducer::with_settings(connection, Form::Binary, &settings);
+        producer.pipeline_blocking::<Vec<usize>>(|pipeline| _ = pipeline.publish(&tag, b"1"))
+    });
+    let error = soon(synchronous).await??.expect_err("no pipelines");
+    assert_eq!(error.kind(), redis::ErrorKind::Client, "{error:?}");
+
+    cluster.capture.assert_no_open_spans();
+    let spans = cluster.capture.spans();
+    let sends = spans.iter().filter(|span| span.kind() == SpanKind::Client);
+    let kinds: Vec<_> = sends.map(|span| attribute(span, "error.type").unwrap_or_default()).collect();
+    assert_eq!(kinds, ["", "CROSSSLOT", "client_error"]);
+    Ok(())
+}

@@ -55,6 +55,7 @@ async fn a_connection_manager_subscribes_again_and_the_consumer_goes_on() -> Res
     let channel = unique("orders");
     let (sender, receiver) = unbounded_channel();
     let config = ConnectionManagerConfig::new().set_push_sender(sender).set_automatic_resubscription();
+    let config = config.set_number_of_retries(usize::MAX);
     let mut manager = soon(server.resp3()?.get_connection_manager_with_config(config)).await??;
     soon(manager.subscribe(&channel)).await??;
     let mut consumer = TracedConsumer::with_settings(receiver, &server.warehouse());

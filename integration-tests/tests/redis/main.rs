@@ -19,6 +19,7 @@ mod streams_adding;
 mod streams_bad_input;
 mod streams_blocking;
 mod streams_claims;
+mod streams_failures;
 mod streams_pipelines;
 mod streams_pulled;
 mod streams_reading;

@@ -47,6 +47,7 @@ async fn spans_say_what_the_conventions_ask_for() -> Result<()> {
         texts([
             ("messaging.destination.name", &channel),
             ("messaging.message.body.size", "5"),
+            ("messaging.message.envelope.size", &(5 + 8 + 1 + 11 + 2 + 55).to_string()),
             ("messaging.operation.name", "process"),
             ("messaging.operation.type", "process"),
             ("messaging.system", "redis"),
@@ -72,5 +73,37 @@ async fn a_made_up_channel_is_in_no_span_name_and_no_metric() -> Result<()> {
            process     warehouse  CONSUMER  → publish",
     );
     assert!(server.capture.metrics().iter().all(|it| it.attribute("messaging.destination.name").is_none()));
+    Ok(())
+}
+
+/// The payload's, and that of what travels: on both sides the same. Whatever is in no envelope has no size but its own.
+#[tokio::test]
+async fn sizes_are_those_of_the_payload_and_of_the_envelope_on_both_sides() -> Result<()> {
+    let server = Server::shared().await?;
+    let channel = unique("orders");
+    let mut consumer =
+        TracedConsumer::with_settings(server.subscription(&channel).await?, &server.warehouse().message_sizes(true));
+    let mut bare = server.subscription(&channel).await?;
+    for form in [Form::Binary, Form::Bare] {
+        let settings = server.shop().message_sizes(true);
+        let mut producer = TracedProducer::with_settings(server.connection().await?, form.clone(), &settings);
+        for json in [false, true] {
+            server.capture.clear();
+            let sent = if json {
+                producer.publish_json(&channel, &["seven"]).await
+            } else {
+                producer.publish(&channel, br#"["seven"]"#).await
+            };
+            assert_eq!(sent?, 2);
+            next(&mut consumer).await?.process(async |_| anyhow::Ok(())).await?;
+            let travelled = crate::server::bare(&mut bare).await?.get_payload_bytes().len().to_string();
+            for side in ["publish", "process"] {
+                let span = server.capture.span(&format!("{side} {channel}"));
+                assert_eq!(crate::server::attribute(&span, "messaging.message.body.size").as_deref(), Some("9"));
+                let envelope = crate::server::attribute(&span, "messaging.message.envelope.size");
+                assert_eq!(envelope, (form != Form::Bare).then(|| travelled.clone()), "{side}, {form:?}, {json}");
+            }
+        }
+    }
     Ok(())
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use traced_redis::{Form, TracedProducer};
 
-use crate::server::{Server, attribute, processed, soon, unique};
+use crate::server::{Server, attribute, next, processed, soon, unique};
 
 #[tokio::test]
 async fn a_create_span_for_each_message_and_a_send_span_that_links_them() -> Result<()> {
@@ -106,6 +106,38 @@ async fn without_create_spans_messages_carry_the_send_spans_context() -> Result<
         } else {
             assert_eq!(server.capture.trace_ids().len(), 3);
         }
+    }
+    Ok(())
+}
+
+/// Bug that this prevents: what was added after a `clear` had no envelope, and its subscribers no context.
+#[tokio::test]
+async fn messages_after_a_clear_have_their_envelopes() -> Result<()> {
+    let server = Server::shared().await?;
+    let channel = unique("orders");
+    let mut consumer = server.consumer(&channel).await?;
+    for creates in [true, false] {
+        server.capture.clear();
+        let settings = server.shop().create_spans(creates);
+        let mut producer = TracedProducer::with_settings(server.connection().await?, Form::Binary, &settings);
+        let receivers: Vec<usize> = producer
+            .pipeline(|pipeline| {
+                pipeline.get_mut().cmd("PING");
+                pipeline.publish(&channel, b"1").publish(&channel, b"2");
+                pipeline.get_mut().clear();
+                pipeline.publish(&channel, b"3").publish(&channel, b"4");
+            })
+            .await?;
+        assert_eq!(receivers, [1, 1]);
+        for payload in [b"3", b"4"] {
+            let message = next(&mut consumer).await?;
+            message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), payload))).await?;
+        }
+        let spans = server.capture.spans();
+        let processed: Vec<_> = spans.iter().filter(|span| span.name().starts_with("process")).collect();
+        assert!(processed.iter().all(|span| span.parent_id().is_some()) && processed.len() == 2);
+        let sent = server.capture.span(&format!("publish {channel}"));
+        assert_eq!(attribute(&sent, "messaging.batch.message_count").as_deref(), Some("2"));
     }
     Ok(())
 }

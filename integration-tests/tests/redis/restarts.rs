@@ -82,6 +82,8 @@ fn subscribe_again(server: ServerOfTask) -> (JoinHandle<()>, Handled, watch::Rec
 async fn subscribe_once(server: &Server, channel: &str) -> Result<(JoinHandle<()>, Handled)> {
     let (pushes, pushed) = mpsc::unbounded_channel();
     let config = ConnectionManagerConfig::new().set_push_sender(pushes).set_automatic_resubscription();
+    // However long the machine takes to start the server again: the manager would give up after six attempts, and stay deaf.
+    let config = config.set_number_of_retries(usize::MAX).set_max_delay(Duration::from_secs(1));
     let mut manager = soon(server.resp3()?.get_connection_manager_with_config(config)).await??;
     soon(manager.subscribe(channel)).await??;
     let (sender, handled) = mpsc::unbounded_channel();

@@ -67,6 +67,47 @@ async fn an_entry_that_is_read_again_has_its_attempt() -> Result<()> {
     Ok(())
 }
 
+/// Bug that this prevents: a poisonous entry was at its first attempt for ever, where the group could not be asked.
+#[tokio::test]
+async fn an_entry_whose_count_is_not_known_is_not_at_its_first_attempt() -> Result<()> {
+    let stream = Stream::new().await?;
+    let name = &stream.name;
+    let id = stream.producer().await?.xadd(name, "*", &[("id", "42")]).await?.context("an id")?;
+    next(&mut stream.consumer().await?, name).await?;
+    let again = |message: &traced_envelope::Message<'_>| {
+        if message.redelivered() { Relation::New } else { Relation::Parent }
+    };
+    let settings = stream.server.warehouse().relation_with(again);
+    let mut consumer = StreamConsumer::with_settings(stream.connection().await?, &settings).count_deliveries(false);
+    let mut entries = consumer.xclaim(name, GROUP, "worker-2", 0, &[&id]).await?;
+    entries.extend(consumer.xread_options(&[name], &["0"], &group("worker-2")).await?);
+    assert_eq!(entries.len(), 2);
+    for entry in entries {
+        assert_eq!((entry.get_ref().deliveries(), entry.attempt()), (None, 2));
+        entry.process(async |_| anyhow::Ok(())).await?;
+    }
+    assert_eq!(stream.server.capture.trace_ids().len(), 3, "each knows that it came before");
+    let spans = stream.server.capture.spans();
+    assert!(spans.iter().all(|span| span.attribute("traced.message.attempt").is_none()));
+    Ok(())
+}
+
+/// Bug that this prevents: new and old entries of one read all had the properties of the stream's first id.
+#[tokio::test]
+async fn a_stream_that_is_asked_for_twice_in_one_read_tells_its_entries_apart() -> Result<()> {
+    let stream = Stream::new().await?;
+    let name = &stream.name;
+    let mut producer = stream.producer().await?;
+    producer.xadd(name, "*", &[("id", "1")]).await?;
+    let mut consumer = stream.consumer().await?;
+    next(&mut consumer, name).await?;
+    producer.xadd(name, "*", &[("id", "2")]).await?;
+    let entries = consumer.xread_options(&[name, name], &[">", "0"], &group("worker-1")).await?;
+    let attempts: Vec<_> = entries.iter().map(|it| (it.get_ref().get::<u64>("id"), it.attempt())).collect();
+    assert!(attempts.contains(&(Some(1), 2)), "{attempts:?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_attempt_is_there_for_the_closure_that_decides_the_relation() -> Result<()> {
     let stream = Stream::new().await?;

@@ -2,10 +2,11 @@
 
 use anyhow::{Context as _, Result};
 use redis::AsyncCommands as _;
+use redis::streams::StreamClaimOptions;
 use traced_redis::{Form, TracedProducer};
 
 use crate::server::{traceparent, unique};
-use crate::streams::{GROUP, Stream, fields, next};
+use crate::streams::{GROUP, Stream, fields, group, next};
 
 #[tokio::test]
 async fn after_several_hops_there_is_one_field_of_each_name_and_the_first_producers_context() -> Result<()> {
@@ -95,5 +96,31 @@ async fn synchronous_connections_send_on_too() -> Result<()> {
     let copies = stream.consumer().await?.xread(&[&dead], &["0"]).await?;
     assert_eq!(copies.iter().map(traced_redis::TracedEntry::attempt).collect::<Vec<_>>(), [2, 1]);
     assert_eq!(copies.iter().map(|copy| copy.get_ref().fields().len()).collect::<Vec<_>>(), [3, 2]);
+    Ok(())
+}
+
+/// Bug that this prevents: Redis took a copy with nothing but `x-attempt`, and the original was acknowledged: the message was lost.
+#[tokio::test]
+async fn an_entry_without_fields_stays_pending_whoever_sends_it_on() -> Result<()> {
+    let mut stream = Stream::new().await?;
+    let name = stream.name.clone();
+    let mut producer = stream.producer().await?;
+    let id = producer.xadd(&name, "*", &[("id", "42")]).await?.context("an id")?;
+    let mut consumer = stream.consumer().await?;
+    next(&mut consumer, &name).await?;
+    let ids_only = StreamClaimOptions::default().with_justid();
+    let mut claimed = consumer.xclaim_options(&name, GROUP, "worker-2", 0, &[&id], ids_only).await?;
+    let _: usize = stream.plain.xdel(&name, &[&id]).await?;
+    let mut deleted = consumer.xread_options(&[&name], &["0"], &group("worker-2")).await?;
+    for entry in [claimed.pop(), deleted.pop()] {
+        let entry = entry.context("an entry")?.into_inner();
+        assert!(entry.fields().is_empty());
+        for error in [producer.retry(&entry, 1, &name).await, producer.republish(&entry, &name).await] {
+            assert_eq!(error.expect_err("Redis takes no entry without fields").code(), Some("ERR"));
+        }
+    }
+    assert_eq!(stream.pending().await?, 1);
+    let length: usize = stream.plain.xlen(&name).await?;
+    assert_eq!(length, 0);
     Ok(())
 }
