@@ -115,8 +115,7 @@
 //! - apalis boxes errors: the hook of [`Settings::on_error`] sees a [`BoxDynError`](apalis_core::error::BoxDynError), to be downcast once
 //!   more.
 //! - Storages take tasks one by one: `push_bulk` makes a span for each, and none around them. They answer a flush for all of its tasks.
-//! - apalis-amqp answers an error for one job and goes on with the others: their spans end with that error too. And a `push` that is
-//!   dropped in the middle of its flush leaves apalis' own sinks with that flush, whose answer the next job's span takes for its own.
+//! - apalis-amqp answers an error for one job and goes on with the others: their spans end with that error too.
 //! - Spans of jobs that are fed to a backend without a flush stay open until there is one.
 //! - A job that a storage drops because its idempotency key is known has a span as if it were stored: nobody tells.
 //! - apalis-amqp passes on only headers that begin with `x-apalis-`, which it takes off: jobs of apalis are continued, a foreign

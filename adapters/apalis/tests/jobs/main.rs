@@ -6,6 +6,7 @@ mod builtin_layer;
 mod crash;
 mod cron;
 mod enqueuing;
+mod flushing;
 mod outcomes;
 mod storages;
 mod support;
