@@ -34,6 +34,7 @@ pub struct Operation<'a> {
     pub(crate) redelivered: bool,
     pub(crate) pulled: bool,
     pub(crate) apart: bool,
+    pub(crate) again: bool,
     pub(crate) sent_at: Option<SystemTime>,
     pub(crate) existing: Existing,
     pub(crate) linked: Option<&'a SpanContext>,
@@ -81,6 +82,7 @@ impl<'a> Operation<'a> {
             redelivered: false,
             pulled: false,
             apart: false,
+            again: false,
             sent_at: None,
             existing: Existing::default(),
             linked: None,
@@ -199,6 +201,15 @@ impl<'a> Operation<'a> {
     #[must_use]
     pub fn apart(mut self, apart: bool) -> Self {
         self.apart = apart;
+        self
+    }
+
+    /// The client tries by itself again what it was delivered once: the message has been counted, and so have its waiting and a missing
+    /// context.
+    #[inline]
+    #[must_use]
+    pub fn again(mut self, again: bool) -> Self {
+        self.again = again;
         self
     }
 

@@ -88,9 +88,22 @@ impl MessageSpan {
         output
     }
 
-    /// One stretch inside the span. A panic in it ends the span at once: the future that panicked may be dropped much later, or by
-    /// somebody who caught the panic.
-    fn enter<T>(&mut self, stretch: impl FnOnce() -> T) -> T {
+    /// One stretch inside the span, which goes on after it: a client's call that makes a future, whose end is the span's. A panic in it
+    /// is recorded, ends the span at once and goes on: the future that panicked may be dropped much later, or by somebody who caught the
+    /// panic. With feature `tracing` the span's `tracing` span is entered too, which [`attach`](Self::attach) does not do.
+    ///
+    /// ```
+    /// use opentelemetry::trace::Tracer;
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let mut span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// assert_eq!(span.enter(|| capture.tracer("shop").in_span("reserve stock", |_| 42)), 42);
+    /// span.end(Outcome::Ok);
+    /// capture.assert_one_trace();
+    /// ```
+    pub fn enter<T>(&mut self, stretch: impl FnOnce() -> T) -> T {
         struct Entered<'a> {
             span: &'a mut MessageSpan,
             /// A panic that was there before, as in a `Drop` that runs a handler, is not the handler's.
