@@ -77,11 +77,19 @@ impl<B> TracedProducer<B> {
         }
         let mut written = Written::default();
         let span = self.push_span(&task, &mut written);
-        if !written.is_empty() {
+        if written.is_empty() {
+            // A context that is kept stays, but now is when the job is enqueued.
+            written = Written::default();
+            if task.metadata().contains_key(enqueued::KEY) {
+                enqueued::write(&mut written, task.run_at());
+            }
+        } else {
             enqueued::write(&mut written, task.run_at());
             if self.builtin_context || task.metadata().contains_key(builtin::KEY) {
                 builtin::write(&mut written);
             }
+        }
+        if !written.is_empty() {
             // Infallible: it replaces.
             task.inject_metadata(&written.into_metadata()).ok();
         }
@@ -92,7 +100,7 @@ impl<B> TracedProducer<B> {
         let telemetry = self.telemetry();
         let destination = self.consumer.destination::<A>("push", task);
         let id = task.task_id().map(ToString::to_string);
-        let facts = facts::of_task(task);
+        let facts = facts::of_task(task, task.run_at());
         let operation = Operation::new("push", &destination)
             .message_id(id.as_deref())
             .facts(&facts)
