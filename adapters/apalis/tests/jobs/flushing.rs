@@ -35,8 +35,7 @@ macro_rules! push_one_while_another_is_flushed {
     ($database:ident, $queue:ident, $jobs:expr => $pushing:ident) => {
         let [first, second] = $jobs;
         let (sender, mut receiver) = mpsc::unbounded_channel();
-        let mut $pushing =
-            pin!($queue.push_stream(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx))));
+        let mut $pushing = pin!($queue.push_stream(futures_util::stream::poll_fn(move |cx| receiver.poll_recv(cx))));
         let busy = soon($database.pool.acquire()).await??;
         for job in [first, second] {
             sender.send(job)?;
