@@ -49,7 +49,7 @@ impl Telemetry {
         if settings.filter.as_ref().is_some_and(|wanted| !wanted(&message())) {
             return MessageSpan::carrying(inner.passed_through(extracted));
         }
-        if settings.metrics {
+        if settings.metrics && !operation.again {
             inner.count_arrival(operation.name, &destination, &extracted, headers, age);
         }
         let relation = inner.relation(&destination, || Some(settings.relation_hook.as_ref()?(&message())));
@@ -92,7 +92,7 @@ impl Telemetry {
         if started.context.is_none() && !settings.metrics {
             return MessageSpan::carrying(without_sdk);
         }
-        self.opened_processing(&operation, destination, started, without_sdk)
+        self.opened_processing(&operation, destination, started, without_sdk).fewer(u64::from(operation.again))
     }
 
     /// The context that a message carries, as far as the settings let it in: read into an empty context, which it stays where there is

@@ -126,7 +126,7 @@ impl MessageSpan {
     /// assert_eq!(id, "1-0");
     /// ```
     pub fn in_scope_noting<T>(mut self, run: impl FnOnce() -> T, classify: impl FnOnce(&T, &Self) -> Outcome) -> T {
-        let (output, outcome) = self.enter(|span| {
+        let (output, outcome) = self.inside(|span| {
             let output = run();
             let outcome = classify(&output, span);
             (output, outcome)
@@ -135,9 +135,27 @@ impl MessageSpan {
         output
     }
 
-    /// One stretch inside the span. A panic in it ends the span at once: the future that panicked may be dropped much later, or by
-    /// somebody who caught the panic.
-    fn enter<T>(&mut self, stretch: impl FnOnce(&Self) -> T) -> T {
+    /// One stretch inside the span, which goes on after it: a client's call that makes a future, whose end is the span's. A panic in it
+    /// is recorded, ends the span at once and goes on: the future that panicked may be dropped much later, or by somebody who caught the
+    /// panic. With feature `tracing` the span's `tracing` span is entered too, which [`attach`](Self::attach) does not do.
+    ///
+    /// ```
+    /// use opentelemetry::trace::Tracer;
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    /// let mut span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// assert_eq!(span.enter(|| capture.tracer("shop").in_span("reserve stock", |_| 42)), 42);
+    /// span.end(Outcome::Ok);
+    /// capture.assert_one_trace();
+    /// ```
+    pub fn enter<T>(&mut self, stretch: impl FnOnce() -> T) -> T {
+        self.inside(|_| stretch())
+    }
+
+    /// The same for a stretch that looks at the span.
+    fn inside<T>(&mut self, stretch: impl FnOnce(&Self) -> T) -> T {
         struct Entered<'a> {
             span: &'a mut MessageSpan,
             /// A panic that was there before, as in a `Drop` that runs a handler, is not the handler's.
@@ -179,7 +197,7 @@ pin_project! {
             let mut this = this.project();
             // Whoever has not finished is cancelled, also where nothing is recorded but a context is carried.
             if this.classify.is_some() {
-                this.span.enter(|_| this.future.set(None));
+                this.span.inside(|_| this.future.set(None));
             }
         }
     }
@@ -195,7 +213,7 @@ where
     fn poll(self: Pin<&mut Self>, task: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let (mut future, classify) = (this.future, this.classify);
-        let (output, outcome) = ready!(this.span.enter(|span| {
+        let (output, outcome) = ready!(this.span.inside(|span| {
             let Some(running) = future.as_mut().as_pin_mut() else { return Poll::Pending };
             running.poll(task).map(|output| {
                 let outcome = classify.take().map(|classify| classify(&output, span));

@@ -134,6 +134,23 @@ fn a_message_that_is_received_processed_and_settled_is_consumed_once() {
 }
 
 #[test]
+fn a_message_that_its_client_tries_again_is_counted_once_and_each_attempt_timed() {
+    let capture = Capture::new();
+    let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    for (again, outcome) in [(false, Outcome::error("timeout", "no answer")), (true, Outcome::Ok)] {
+        let operation = Operation::new("process", "orders").sent_at(SystemTime::now()).again(again);
+        telemetry.process(operation, &MessageHeaders::new()).end(outcome);
+    }
+    // Each once: an attribute of the second attempt's would make a second series.
+    assert_eq!(capture.metric("messaging.client.consumed.messages").value(), 1.0);
+    assert_eq!(capture.metric("traced.message.wait.duration").count(), Some(1));
+    assert_eq!(capture.metric("traced.context.missing").value(), 1.0);
+    let all = capture.metrics();
+    let timed = all.iter().filter(|metric| metric.name() == "messaging.process.duration");
+    assert_eq!(timed.filter_map(CapturedMetric::count).sum::<u64>(), 2);
+}
+
+#[test]
 fn messages_without_a_usable_context_are_counted_by_reason() {
     let other = ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
     for (headers, expected) in [

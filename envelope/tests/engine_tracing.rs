@@ -64,6 +64,22 @@ fn bare_events_child_spans_and_opentelemetry_spans_of_a_handler_belong_to_its_sp
 }
 
 #[test]
+fn what_a_call_does_before_it_has_a_future_belongs_to_the_span() {
+    both_ways(|capture, telemetry, activation| {
+        let mut span = telemetry.process(Operation::new("process", "orders"), &message());
+        let own = span.span_context().unwrap();
+        span.enter(|| {
+            tracing::info!("reserved");
+            capture.tracer("shop").in_span("query", |_| ());
+        });
+        assert!(span.is_open());
+        span.end(Outcome::Ok);
+        assert_eq!(capture.span("process orders").events().len(), 1, "activation {activation}");
+        assert_eq!(capture.span("query").parent_id(), Some(own.span_id()));
+    });
+}
+
+#[test]
 fn a_span_ends_once_as_its_handler_did_however_long_somebody_holds_it() {
     both_ways(|capture, telemetry, _| {
         let start = |name| telemetry.process(Operation::new(name, "orders"), &message());

@@ -20,10 +20,13 @@ pub(crate) struct Headers<'a> {
     pub(crate) tracestate: Option<&'a str>,
 }
 
-/// Whether the context is valid is for the propagator to say.
+/// Whether the context is valid is for the propagator to say. `None` too where apalis' layer saw no span: it writes `-` for each id then.
 pub(crate) fn read(metadata: &MetadataStore) -> Option<Headers<'_>> {
     let mut parts = metadata.get(KEY)?.splitn(4, ';');
     let (trace_id, span_id, flags) = (parts.next()?, parts.next()?, parts.next()?);
+    if trace_id == "-" || span_id == "-" {
+        return None;
+    }
     let flags = if flags == "-" { 0 } else { flags.parse::<u8>().ok()? };
     let tracestate = parts.next().filter(|state| !matches!(*state, "-" | ""));
     Some(Headers { traceparent: format!("00-{trace_id}-{span_id}-{flags:02x}"), tracestate })
@@ -61,6 +64,8 @@ mod tests {
             (entry("1;a=1;2"), headers("01", Some("a=1;2"))),
             (entry("-;"), headers("00", None)),
             (entry("0"), headers("00", None)),
+            ("-;-;-;-".to_owned(), None),
+            (format!("{TRACE};-;1;-"), None),
             (entry("256;-"), None),
             (entry("01x;-"), None),
             (TRACE.to_owned(), None),

@@ -8,11 +8,17 @@ use traced_envelope::{PreparedDestination, Settings, Status, Telemetry};
 /// Makes the layers in which jobs run inside their spans.
 ///
 /// A worker on a [`TracedProducer`](crate::TracedProducer) has such a layer already, outside of the worker's own layers: one span for
-/// each delivery, in which a `.retry(..)` runs its attempts. Two cases need one by hand:
+/// each delivery, in which a `.retry(..)` runs its attempts. Some cases need one by hand:
 ///
 /// - **A span for each attempt** that a worker makes by itself: a layer that is added last, inside `.retry(..)`. The outer one then
-///   stands aside.
+///   stands aside, and the message is counted once. On a backend that is not wrapped add one before `.retry(..)` too, for that.
 /// - **A worker on a backend that is not wrapped.**
+/// - **Handlers that are spawned**, with `.parallelize(tokio::spawn)`: what is spawned runs outside of what is around it, spans included.
+///   A layer that is added last is spawned with the handler. Or the context is taken along, though without the `tracing` span of feature
+///   `tracing`: `.parallelize(|job| tokio::spawn(FutureExt::with_current_context(job)))`, with OpenTelemetry's
+///   [`FutureExt`](opentelemetry::context::FutureExt).
+/// - **Layers that end a job in their own way**, such as `.catch_panic(..)` with a handler of one's own: what they make of a panic is an
+///   error like any other to the layer outside, and a panic to one that is added last.
 ///
 /// ```
 /// use apalis::layers::WorkerBuilderExt;
@@ -56,6 +62,8 @@ pub struct TracedConsumer {
     queue: Option<Arc<str>>,
     /// The type of the jobs, where a backend knows it: a workflow's worker gets them encoded.
     job: Option<&'static str>,
+    /// Whether what a task has as its id is one.
+    pub(crate) ids: bool,
 }
 
 impl Default for TracedConsumer {
@@ -89,10 +97,11 @@ impl TracedConsumer {
     /// ```
     #[must_use]
     pub fn with_settings(settings: &Settings) -> Self {
-        Self { telemetry: crate::telemetry(destination::APALIS, settings), queue: None, job: None }
+        Self { telemetry: crate::telemetry(destination::APALIS, settings), queue: None, job: None, ids: true }
     }
 
-    /// Names the messaging system, `messaging.system`. Default: `apalis`.
+    /// Names the messaging system, `messaging.system`. Default: `apalis`. For `rabbitmq` spans have no `messaging.message.id`: apalis-amqp
+    /// gives tasks the number of their delivery.
     ///
     /// ```
     /// use traced_apalis::apalis_core::backend::{TaskSink, memory::MemoryStorage};
@@ -116,6 +125,7 @@ impl TracedConsumer {
     #[must_use]
     pub fn system(mut self, system: &'static str) -> Self {
         self.telemetry = crate::telemetry(system, self.telemetry.settings());
+        self.ids = self.ids && destination::may_keep_ids(system);
         self
     }
 

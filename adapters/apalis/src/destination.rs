@@ -2,7 +2,8 @@
 
 use traced_envelope::{Destination, PreparedDestination, Telemetry};
 
-/// What is known of a storage by its crate. `None`: jobs get no id from us, because the storage does not keep it.
+/// What is known of a storage by its crate. Where it keeps no ids, jobs get none from us, and what a worker sees as one, a number of its
+/// connection's, is none.
 struct Storage {
     /// How the paths of its types begin.
     path: &'static str,
@@ -30,6 +31,11 @@ pub(crate) fn storage_of<B>() -> (&'static str, bool) {
     let name = std::any::type_name::<B>();
     let known = STORAGES.iter().filter_map(|storage| Some((name.find(storage.path)?, storage)));
     known.min_by_key(|(at, _)| *at).map_or((APALIS, false), |(_, storage)| (storage.system, storage.keeps_ids))
+}
+
+/// Whether a storage that is called so may keep a job's id: not where it is known to keep none.
+pub(crate) fn may_keep_ids(system: &str) -> bool {
+    STORAGES.iter().all(|storage| storage.keeps_ids || storage.system != system)
 }
 
 /// A queue as telemetry knows it. `job` is the type of its jobs: apalis' storages name a queue by that where nobody else does, and
@@ -83,6 +89,7 @@ mod tests {
         );
         assert_eq!(storage_of::<apalis_file_storage::JsonStorage<u32>>(), ("file", true));
         assert_eq!(storage_of::<String>(), (APALIS, false));
+        assert!(may_keep_ids("sqlite") && may_keep_ids("in-house") && !may_keep_ids("rabbitmq"));
         let decorated = MemoryStorage::<u32>::new().wake_on_push();
         fn of<B>(_: &B) -> &'static str {
             storage_of::<B>().0

@@ -9,7 +9,15 @@ use std::time::{Duration, SystemTime};
 /// Beside the context in a job's metadata: milliseconds since the Unix epoch, by the producer's clock; where the job was put off, a
 /// semicolon and the seconds since the epoch for which. A storage's own `run_at` does not tell: where nobody gave one it is the second in
 /// which the job was stored, which may be after the millisecond in which it was pushed.
-const KEY: &str = "traced-enqueued-at";
+pub(crate) const KEY: &str = "traced-enqueued-at";
+
+/// What apalis-redis leaves in a job's metadata, in seconds, when an attempt has ended (`handle_results.lua`, `fetch_next.rs`): its
+/// tasks have no `done_at`, and no `run_at`.
+const REDIS_DONE_AT: &str = "done_at";
+
+/// In July 2017. A smaller number of milliseconds was made up, or is one of seconds, and would have waited for decades: whoever writes to
+/// a queue may not be trusted.
+const FIRST: i64 = 1_500_000_000_000;
 
 pub(crate) fn write(written: &mut Written, run_at: Option<u64>) {
     if let Ok(now) = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH) {
@@ -19,11 +27,18 @@ pub(crate) fn write(written: &mut Written, run_at: Option<u64>) {
     }
 }
 
-/// When, and whether it was put off.
-fn read(metadata: &MetadataStore) -> Option<(i64, bool)> {
+/// What [`write`] has written.
+struct Enqueued {
+    millis: i64,
+    /// The seconds for which it was put off.
+    later: Option<u64>,
+}
+
+fn read(metadata: &MetadataStore) -> Option<Enqueued> {
     let entry = metadata.get(KEY)?;
-    let (millis, later) = entry.split_once(';').map_or((entry, false), |(millis, _)| (millis, true));
-    Some((millis.parse().ok().filter(|millis| *millis >= 0)?, later))
+    let (millis, later) = entry.split_once(';').map_or((entry, None), |(millis, later)| (millis, Some(later)));
+    let millis = millis.parse().ok().filter(|millis| *millis >= FIRST)?;
+    Some(Enqueued { millis, later: later.and_then(|later| later.parse().ok()) })
 }
 
 /// A job's times, as far as they are known.
@@ -31,6 +46,8 @@ fn read(metadata: &MetadataStore) -> Option<(i64, bool)> {
 pub(crate) struct Times {
     /// Milliseconds since the Unix epoch.
     pub(crate) enqueued_at: Option<i64>,
+    /// Seconds since the Unix epoch.
+    pub(crate) run_at: Option<u64>,
     /// When its last attempt could have begun: what its waiting is counted from.
     pub(crate) due_at: Option<SystemTime>,
     /// Whether it was put off when it was enqueued.
@@ -39,20 +56,29 @@ pub(crate) struct Times {
 
 impl Times {
     pub(crate) fn of(task: &ExecutionContext) -> Self {
-        let (enqueued_at, scheduled) = read(task.metadata()).map_or((None, false), |(at, later)| (Some(at), later));
-        let enqueued = enqueued_at.and_then(|millis| after_epoch(Duration::from_millis(millis.unsigned_abs())));
-        let run_at = task.run_at().and_then(|seconds| after_epoch(Duration::from_secs(seconds)));
+        let entry = read(task.metadata());
+        let enqueued_at = entry.as_ref().map(|entry| entry.millis);
+        let later = entry.and_then(|entry| entry.later);
+        let run_at = task.run_at().or(later);
         // Storages say when an attempt ended where there was one before.
-        let ended_at = task.done_at().and_then(|seconds| after_epoch(Duration::from_secs(seconds)));
-        Self { enqueued_at, due_at: enqueued.max(run_at).max(ended_at), scheduled }
+        let ended_at = task.done_at().or_else(|| {
+            let entry = task.metadata().get(REDIS_DONE_AT).filter(|_| task.attempt() > 0)?;
+            entry.parse().ok()
+        });
+        let seconds = |seconds| after_epoch(Duration::from_secs(seconds));
+        let due_at = millis(enqueued_at).max(run_at.and_then(seconds)).max(ended_at.and_then(seconds));
+        Self { enqueued_at, run_at, due_at, scheduled: later.is_some() }
     }
 
     /// How long ago it was enqueued, or else due.
     pub(crate) fn age(&self) -> Duration {
-        let enqueued = self.enqueued_at.and_then(|millis| after_epoch(Duration::from_millis(millis.unsigned_abs())));
-        let since = enqueued.or(self.due_at);
+        let since = millis(self.enqueued_at).or(self.due_at);
         since.and_then(|since| SystemTime::now().duration_since(since).ok()).unwrap_or_default()
     }
+}
+
+fn millis(at: Option<i64>) -> Option<SystemTime> {
+    after_epoch(Duration::from_millis(at?.unsigned_abs()))
 }
 
 fn after_epoch(time: Duration) -> Option<SystemTime> {
@@ -64,35 +90,57 @@ mod tests {
     use super::*;
     use apalis_core::task::builder::TaskBuilder;
 
+    fn task(entries: &[(&str, &str)]) -> TaskBuilder<()> {
+        let entries = entries.iter().copied().filter(|(_, value)| !value.is_empty());
+        TaskBuilder::new(()).with_metadata(MetadataStore::from_iter(entries))
+    }
+
     fn times(enqueued: &str, run_at: Option<u64>, done_at: Option<u64>) -> Times {
-        let metadata = MetadataStore::from_iter([(KEY, enqueued)].into_iter().filter(|(_, value)| !value.is_empty()));
-        let task = TaskBuilder::new(()).with_metadata(metadata).done_at(done_at);
+        let task = task(&[(KEY, enqueued)]).done_at(done_at);
         let task = if let Some(run_at) = run_at { task.run_at_timestamp(run_at) } else { task };
         Times::of(task.build().ctx())
     }
 
     #[test]
     fn a_job_waits_from_the_last_moment_that_kept_it_from_running() {
-        let at = |millis| after_epoch(Duration::from_millis(millis));
-        for (enqueued, run_at, done_at, due_at, scheduled) in [
-            ("", None, None, None, false),
-            ("7250", None, None, at(7250), false),
-            ("7250", Some(7), None, at(7250), false),
-            ("7250", Some(8), None, at(8000), false),
-            ("7250;8", Some(8), None, at(8000), true),
-            ("7250", Some(7), Some(9), at(9000), false),
-            ("", Some(7), None, at(7000), false),
-            ("-1", Some(7), None, at(7000), false),
-            ("soon", None, None, None, false),
+        // Seconds after the first that count.
+        let at = |seconds: u64| FIRST.unsigned_abs() / 1000 + seconds;
+        let (seven, eight, nine) = (at(7), at(8), at(9));
+        let (pushed, put_off) = (format!("{seven}250"), format!("{seven}250;{eight}"));
+        let due = |millis| after_epoch(Duration::from_millis(millis));
+        for (enqueued, run_at, done_at, due_at, known_run_at, scheduled) in [
+            ("", None, None, None, None, false),
+            (&*pushed, None, None, due(seven * 1000 + 250), None, false),
+            (&*pushed, Some(seven), None, due(seven * 1000 + 250), Some(seven), false),
+            (&*pushed, Some(eight), None, due(eight * 1000), Some(eight), false),
+            (&*put_off, Some(eight), None, due(eight * 1000), Some(eight), true),
+            (&*put_off, None, None, due(eight * 1000), Some(eight), true), // apalis-redis and apalis-amqp do not tell
+            (&*pushed, Some(seven), Some(nine), due(nine * 1000), Some(seven), false),
+            ("", Some(seven), None, due(seven * 1000), Some(seven), false),
+            ("-1", Some(seven), None, due(seven * 1000), Some(seven), false),
+            ("7250", Some(seven), None, due(seven * 1000), Some(seven), false), // made up
+            ("7250;8", None, None, None, None, false),
+            ("soon", None, None, None, None, false),
         ] {
             let times = times(enqueued, run_at, done_at);
-            assert_eq!((times.due_at, times.scheduled), (due_at, scheduled), "{enqueued:?} {run_at:?} {done_at:?}");
+            let what = (times.due_at, times.run_at, times.scheduled);
+            assert_eq!(what, (due_at, known_run_at, scheduled), "{enqueued:?} {run_at:?} {done_at:?}");
         }
         assert_eq!(
             times("99999999999999999999", Some(u64::MAX), None).due_at,
             None,
             "times beyond the clock's are none"
         );
+    }
+
+    #[test]
+    fn when_an_attempt_ended_redis_says_in_the_metadata() {
+        let ended = |attempts| {
+            let task = task(&[(KEY, "1500000000000"), (REDIS_DONE_AT, "1500000060")]).attempt(attempts);
+            Times::of(task.build().ctx()).due_at
+        };
+        assert_eq!(ended(1), after_epoch(Duration::from_secs(1_500_000_060)));
+        assert_eq!(ended(0), after_epoch(Duration::from_secs(1_500_000_000)), "an entry of the application's own");
     }
 
     #[test]
@@ -108,7 +156,7 @@ mod tests {
 
     #[test]
     fn its_age_counts_from_when_it_was_enqueued() {
-        assert!(times("0", Some(u64::MAX / 4_000_000_000), None).age() > Duration::from_secs(1_700_000_000));
+        assert!(times("1500000000000", Some(u64::MAX / 4_000_000_000), None).age() > Duration::from_secs(200_000_000));
         assert_eq!(times("9999999999999", None, None).age(), Duration::ZERO, "another clock");
         assert_eq!(times("", None, None).age(), Duration::ZERO);
     }

@@ -2,7 +2,7 @@
 
 use crate::TracedConsumer;
 use crate::innermost::Innermost;
-use crate::running::{self, Job};
+use crate::running::{self, Delivery, Job};
 use apalis_core::error::BoxDynError;
 use apalis_core::task::Task;
 use std::pin::Pin;
@@ -91,8 +91,10 @@ where
         Poll::Ready(ready.map_err(Into::into))
     }
 
-    fn call(&mut self, task: Task<Args>) -> Self::Future {
+    fn call(&mut self, mut task: Task<Args>) -> Self::Future {
         if !self.innermost.is_this() {
+            // What is between may try the task several times.
+            task.inject_data(Delivery::default());
             return running::unboxed(self.inner.call(task));
         }
         let job = Job::start(&self.consumer, &task);

@@ -1,7 +1,8 @@
 //! How a job ended, by apalis' own errors.
 
 use apalis_core::error::{AbortError, BoxDynError, DeferredError, RetryAfterError};
-use std::error::Error as _;
+use apalis_core::worker::lifecycle::TaskLifecycleError;
+use std::error::Error;
 use traced_envelope::{Outcome, Telemetry};
 
 /// The classes that `apalis.outcome` tells apart.
@@ -16,7 +17,7 @@ pub(crate) enum Ending {
     Abort,
     /// It was put off on purpose: no error.
     Deferred,
-    /// The worker went away in the middle.
+    /// The worker went away in the middle, or somebody told it to leave the job.
     Cancelled,
 }
 
@@ -37,7 +38,12 @@ impl Ending {
         if error.is::<RetryAfterError>() || error.is::<DeferredError>() {
             Self::Deferred
         } else if let Some(abort) = error.downcast_ref::<AbortError>() {
-            if is_caught_panic(abort) { Self::Panic } else { Self::Abort }
+            match abort.source() {
+                // apalis' own word for a task that was cancelled, by its own context, by its worker, or with a worker that is killed.
+                Some(source) if source.is::<TaskLifecycleError>() => Self::Cancelled,
+                Some(source) if is_caught_panic(source) => Self::Panic,
+                _ => Self::Abort,
+            }
         } else {
             Self::Error
         }
@@ -47,7 +53,7 @@ impl Ending {
     pub(crate) fn outcome<T>(self, telemetry: &Telemetry, result: &Result<T, BoxDynError>) -> Outcome {
         match (self, telemetry.outcome(result)) {
             (Self::Deferred, _) => Outcome::Deferred,
-            (Self::Abort | Self::Panic, Outcome::Error { kind, message }) if kind == "_OTHER" => {
+            (Self::Abort | Self::Cancelled | Self::Panic, Outcome::Error { kind, message }) if kind == "_OTHER" => {
                 Outcome::error(self.as_str(), message)
             }
             (_, outcome) => outcome,
@@ -56,8 +62,8 @@ impl Ending {
 }
 
 /// apalis' `CatchPanicLayer` makes an `AbortError` of a panic, around a type of the crate `apalis`, which only its text shows here.
-fn is_caught_panic(abort: &AbortError) -> bool {
-    abort.source().is_some_and(|source| source.to_string().starts_with("PanicError: "))
+fn is_caught_panic(source: &(dyn Error + 'static)) -> bool {
+    source.to_string().starts_with("PanicError: ")
 }
 
 #[cfg(test)]

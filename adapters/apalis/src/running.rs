@@ -12,14 +12,28 @@ use opentelemetry::trace::TraceContextExt as _;
 use opentelemetry::{Context, Key, KeyValue};
 use pin_project_lite::pin_project;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Poll, ready};
-use traced_envelope::{Fact, MessageSpan, Operation, Outcome, Telemetry, semconv};
+use traced_envelope::{Fact, MessageSpan, Operation, Telemetry, semconv};
 
 type Running<T> = Pin<Box<dyn Future<Output = Result<T, BoxDynError>> + Send>>;
 
+/// A task as the storage delivered it: an outer layer that stands aside puts it into the task, whose copies share it, so that the attempts
+/// that the worker makes of it by itself are known as such.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Delivery(Arc<AtomicBool>);
+
+impl Delivery {
+    /// Whether this is not the first attempt that is asked for.
+    fn again(&self) -> bool {
+        self.0.swap(true, Ordering::Relaxed)
+    }
+}
+
 /// A job whose span has started.
 pub(crate) struct Job {
-    /// `None` while it runs.
+    /// `None` where the telemetry is switched off.
     span: Option<MessageSpan>,
     telemetry: Telemetry,
 }
@@ -37,10 +51,11 @@ impl Job {
         // apalis-redis does not.
         let was_running = task.status() == Status::Running;
         let delivery = attempt.max(if was_running { 2 } else { 1 });
+        let again = task.data().get::<Delivery>().is_some_and(Delivery::again);
         let times = Times::of(task.ctx());
-        let id = task.task_id().map(ToString::to_string);
+        let id = task.task_id().filter(|_| consumer.ids).map(ToString::to_string);
         let worker = task.data().get::<WorkerContext>();
-        let mut facts = facts::of_task(task.ctx());
+        let mut facts = facts::of_task(task.ctx(), times.run_at);
         facts.push((semconv::APALIS_ATTEMPT, facts::count(attempt)));
         facts.extend(times.enqueued_at.map(|millis| (semconv::APALIS_ENQUEUED_AT, millis.into())));
         facts.extend(worker.map(|worker| (semconv::APALIS_WORKER, Fact::from(worker.name()))));
@@ -48,7 +63,9 @@ impl Job {
             .message_id(id.as_deref())
             .attempt(u32::try_from(delivery).ok())
             .redelivered(delivery > 1)
-            .sent_at(times.due_at)
+            .again(again)
+            // It was waiting for the first attempt only.
+            .sent_at(times.due_at.filter(|_| !again))
             .apart(delivery > 1 || times.scheduled || telemetry.settings().is_old(times.age()))
             .facts(&facts);
         let span = telemetry.process(operation, &TaskHeaders::new(task.metadata()));
@@ -56,31 +73,18 @@ impl Job {
     }
 
     /// Calls the handler and runs its future, both inside the span.
-    pub(crate) fn run<F, T, E>(mut self, call: impl FnOnce() -> F) -> Running<T>
+    pub(crate) fn run<F, T, E>(self, call: impl FnOnce() -> F) -> Running<T>
     where
         F: Future<Output = Result<T, E>> + Send + 'static,
         E: Into<BoxDynError>,
     {
-        let current = self.span.as_ref().and_then(MessageSpan::attach);
-        let future = call();
-        drop(current);
-        let Some(span) = self.span.take() else { return unboxed(future) };
-        let telemetry = self.telemetry.clone();
+        let Some(mut span) = self.span else { return unboxed(call()) };
         let noting = span.span_context().is_some();
+        // A handler may panic before it has a future.
+        let future = span.enter(|| Unwound::around(noting, call));
+        let telemetry = self.telemetry;
         let future = Noted { future, noting, ended: false };
         Box::pin(span.run_with(future, move |result| Ending::of(result).outcome(&telemetry, result)))
-    }
-}
-
-impl Drop for Job {
-    /// A handler may panic before it has a future.
-    fn drop(&mut self) {
-        if let Some(span) = self.span.take()
-            && std::thread::panicking()
-        {
-            span.set_attribute(&semconv::APALIS_OUTCOME, Ending::Panic.as_str());
-            span.end(Outcome::error(Ending::Panic.as_str(), "the handler panicked"));
-        }
     }
 }
 
@@ -125,9 +129,7 @@ where
         let noting = *this.noting;
         // A future that panicked is dropped later, and not cancelled then.
         *this.ended = true;
-        let mut unwound = Unwound { noting };
-        let polled = this.future.poll(task);
-        unwound.noting = false;
+        let polled = Unwound::around(noting, || this.future.poll(task));
         *this.ended = polled.is_ready();
         let result = ready!(polled).map_err(Into::into);
         note(noting, Ending::of(&result));
@@ -138,6 +140,15 @@ where
 /// Dropped with `noting` still set, it was a panic that came by.
 struct Unwound {
     noting: bool,
+}
+
+impl Unwound {
+    fn around<T>(noting: bool, stretch: impl FnOnce() -> T) -> T {
+        let mut unwound = Self { noting };
+        let returned = stretch();
+        unwound.noting = false;
+        returned
+    }
 }
 
 impl Drop for Unwound {

@@ -39,16 +39,29 @@ where
         }
     }
 
+    /// apalis' own sinks answer a flush that is under way for what it took with it, and leave what was sent meanwhile in their buffer.
+    /// A sink that is asked once more flushes that too, as it has to, and one that has nothing left says so at once.
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
         let this = self.get_mut();
-        let flushed = ready!(Pin::new(&mut this.backend).poll_flush(cx));
-        Poll::Ready(this.in_flight.answered(flushed))
+        loop {
+            let Poll::Ready(flushed) = Pin::new(&mut this.backend).poll_flush(cx) else {
+                this.in_flight.flushing();
+                return Poll::Pending;
+            };
+            // An error is about what the flush took with it: the rest is still in the sink, for the next one.
+            this.in_flight.flushed(flushed)?;
+            if this.in_flight.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+        }
     }
 
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
-        let this = self.get_mut();
-        let closed = ready!(Pin::new(&mut this.backend).poll_close(cx));
-        Poll::Ready(this.in_flight.answered(closed))
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), E>> {
+        // A sink that is closed cannot be asked once more, so what is left is flushed before.
+        if !self.in_flight.is_empty() {
+            ready!(self.as_mut().poll_flush(cx))?;
+        }
+        Pin::new(&mut self.get_mut().backend).poll_close(cx)
     }
 }
 
@@ -64,11 +77,19 @@ impl<B> TracedProducer<B> {
         }
         let mut written = Written::default();
         let span = self.push_span(&task, &mut written);
-        if !written.is_empty() {
+        if written.is_empty() {
+            // A context that is kept stays, but now is when the job is enqueued.
+            written = Written::default();
+            if task.metadata().contains_key(enqueued::KEY) {
+                enqueued::write(&mut written, task.run_at());
+            }
+        } else {
             enqueued::write(&mut written, task.run_at());
             if self.builtin_context || task.metadata().contains_key(builtin::KEY) {
                 builtin::write(&mut written);
             }
+        }
+        if !written.is_empty() {
             // Infallible: it replaces.
             task.inject_metadata(&written.into_metadata()).ok();
         }
@@ -79,7 +100,7 @@ impl<B> TracedProducer<B> {
         let telemetry = self.telemetry();
         let destination = self.consumer.destination::<A>("push", task);
         let id = task.task_id().map(ToString::to_string);
-        let facts = facts::of_task(task);
+        let facts = facts::of_task(task, task.run_at());
         let operation = Operation::new("push", &destination)
             .message_id(id.as_deref())
             .facts(&facts)

@@ -31,7 +31,9 @@ impl Open {
             OperationType::Process => {
                 let attributes = destination.message_attributes(self.operation, error);
                 instruments.process_duration.record(seconds, &attributes);
-                instruments.consumed_messages.add(self.messages, &attributes);
+                if self.messages > 0 {
+                    instruments.consumed_messages.add(self.messages, &attributes);
+                }
             }
             kind @ (OperationType::Send | OperationType::Receive | OperationType::Settle) => {
                 let attributes = destination.operation_attributes(self.operation, kind.as_str(), error);

@@ -157,6 +157,27 @@ impl<'a> Operation<'a> {
         self
     }
 
+    /// The client tries by itself again what it was delivered once: the message has been counted, and so have its waiting and a missing
+    /// context.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
+    ///
+    /// # let capture = Capture::new();
+    /// # let telemetry = Telemetry::new("sqlite", &capture.settings("mailer"));
+    /// for again in [false, true] {
+    ///     telemetry.process(Operation::new("process", "emails").again(again), &MessageHeaders::new()).end(Outcome::Ok);
+    /// }
+    /// assert_eq!(capture.metric("messaging.process.duration").count(), Some(2)); // two attempts
+    /// assert_eq!(capture.metric("messaging.client.consumed.messages").value(), 1.0); // at one message
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn again(mut self, again: bool) -> Self {
+        self.again = again;
+        self
+    }
+
     /// When the message was handed to the broker, by a clock with a resolution of milliseconds or better; a time in the future counts
     /// as now.
     ///

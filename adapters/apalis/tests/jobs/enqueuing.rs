@@ -183,6 +183,25 @@ async fn a_context_that_is_kept_stays_as_it_is() -> Result<(), BoxDynError> {
 }
 
 #[tokio::test]
+async fn a_context_that_is_kept_is_enqueued_now_all_the_same() -> Result<(), BoxDynError> {
+    let capture = Capture::new();
+    for settings in [
+        capture.settings("shop").existing_context(ExistingContext::Keep),
+        capture.settings("shop").propagation(Propagation::ExtractOnly),
+    ] {
+        let mut queue = memory(&settings);
+        let metadata =
+            [("traceparent", FOREIGN), ("traced-enqueued-at", "1600000000000;1600000060"), ("x-tenant", "acme")];
+        queue.push_task(TaskBuilder::new(email()).with_metadata(MetadataStore::from_iter(metadata)).build()).await?;
+        let task = drain(queue).await.pop().ok_or("a task")?;
+        assert_eq!((task.metadata().len(), task.metadata().get("traceparent")), (3, Some(FOREIGN)));
+        let enqueued = task.metadata().get("traced-enqueued-at").and_then(|millis| millis.parse::<u64>().ok());
+        assert!(enqueued.is_some_and(|millis| millis > 1_700_000_000_000), "{:?}", task.metadata());
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_switched_off_leaves_jobs_untouched() -> Result<(), BoxDynError> {
     let capture = Capture::new();
     let untouched = async |mut queue: TracedProducer<MemoryStorage<SendEmail>>| {

@@ -4,6 +4,7 @@ use crate::support::{SendEmail, email, memory, soon, until_ended};
 use apalis::prelude::WorkerBuilderExt as _;
 use apalis_core::backend::TaskSink as _;
 use apalis_core::error::{AbortError, BoxDynError, DeferredError, RetryAfterError};
+use apalis_core::task::context::TaskContext;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_core::worker::event::Event;
 use apalis_core::worker::ext::event_listener::EventListenerExt as _;
@@ -134,6 +135,27 @@ async fn a_job_that_its_worker_leaves_in_the_middle_is_cancelled() -> Result<(),
     let span = capture.span("process SendEmail");
     assert_eq!(span.attribute("error.type"), Some(&"cancelled".into()));
     assert_eq!(span.attribute("apalis.outcome"), Some(&"cancelled".into()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_job_that_apalis_is_told_to_cancel_is_cancelled() -> Result<(), BoxDynError> {
+    let capture = Capture::new();
+    let mut queue = memory(&capture.settings("mailer"));
+    queue.push(email()).await?;
+    let worker = WorkerBuilder::new("mailer").backend(queue).build(
+        async |_: SendEmail, task: TaskContext| -> Result<(), BoxDynError> {
+            task.cancel()?;
+            tokio::task::yield_now().await;
+            Ok(())
+        },
+    );
+    worker.run_until(until_ended(&capture, 2)).await?;
+    let span = capture.span("process SendEmail");
+    assert_eq!(span.attribute("error.type"), Some(&"cancelled".into()));
+    assert_eq!(span.attribute("apalis.outcome"), Some(&"cancelled".into()));
+    let told = opentelemetry::trace::Status::error("AbortError: task exited after manually being canceled");
+    assert_eq!(*span.status(), told);
     Ok(())
 }
 

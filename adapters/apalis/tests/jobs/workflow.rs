@@ -11,7 +11,7 @@ use apalis_sqlite::{Config, SqliteStorage};
 use apalis_workflow::{SteppedFlow, WorkflowSink as _};
 use std::time::Duration;
 use traced_apalis::envelope::testing::Capture;
-use traced_apalis::{TracedProducer, apalis_core};
+use traced_apalis::{Relation, TracedProducer, apalis_core};
 
 #[tokio::test]
 async fn a_workflows_steps_are_one_trace() -> Result<(), BoxDynError> {
@@ -39,6 +39,27 @@ async fn a_workflows_steps_are_one_trace() -> Result<(), BoxDynError> {
                     └─ process sums    shop  CONSUMER  → push sums
         ",
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_step_that_is_delayed_is_linked_unless_the_relation_keeps_all_in_one_trace() -> Result<(), BoxDynError> {
+    for relation in [Relation::Auto, Relation::Parent] {
+        let (database, capture) = (Database::new().await?, Capture::new());
+        let storage = SqliteStorage::<u32>::new(&database.pool).with_config(Config::default().queue("sums"));
+        let settings = capture.settings("shop").relation(relation);
+        let mut queue = TracedProducer::with_settings(storage, &settings).queue("sums");
+        queue.push_start(20).await?;
+        let flow = SteppedFlow::new("sums")
+            .and_then(|number: u32| async move { Ok::<_, BoxDynError>(number + 1) })
+            .delay_for(Duration::from_secs(1))
+            .and_then(|_: u32| async move { Ok::<_, BoxDynError>(()) });
+        // apalis' strategy loses its timer where that ends while a fetch does: much longer than a fetch takes.
+        let backend = queue.poll_with_interval(Duration::from_millis(300));
+        let worker = WorkerBuilder::new("calculator").backend(backend).build(flow);
+        worker.run_until(until_ended(&capture, 6)).await?;
+        assert_eq!(capture.trace_ids().len(), if relation == Relation::Parent { 1 } else { 2 }, "{}", capture.forest());
+    }
     Ok(())
 }
 
