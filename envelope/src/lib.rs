@@ -71,6 +71,7 @@ mod header_capture;
 mod interned;
 mod links;
 mod message;
+mod message_counts;
 mod message_headers;
 mod message_key;
 mod message_span;

@@ -36,7 +36,7 @@ pub struct MessageSpan {
     /// What the handler or the call runs in; `None` leaves the current one in place.
     pub(crate) context: Option<Context>,
     /// `None` once it has ended, and when there is nothing to record.
-    open: Option<Open>,
+    pub(crate) open: Option<Open>,
     /// The same span, where `tracing` made it.
     #[cfg(feature = "tracing")]
     pub(crate) tracing_span: Option<tracing::Span>,
@@ -51,8 +51,10 @@ pub(crate) struct Open {
     pub(crate) has_span: bool,
     /// `None` when there are no metrics.
     pub(crate) started: Option<Instant>,
-    /// How many messages the operation is about.
+    /// How many messages ended as the operation did.
     pub(crate) messages: u64,
+    /// How many were sent, however it ended.
+    pub(crate) sent: u64,
     pub(crate) handed_over: bool,
 }
 
@@ -250,32 +252,6 @@ impl MessageSpan {
         }
         if let Some(started) = open.started {
             open.count(started, error.map(|(kind, _)| &**kind));
-        }
-    }
-}
-
-impl Open {
-    fn count(&self, started: Instant, error: Option<&str>) {
-        let instruments = self.telemetry.instruments.get();
-        let destination = self.destination.get();
-        let seconds = started.elapsed().as_secs_f64();
-        match self.kind {
-            // A message that is created is not sent yet, and its send span counts it; a transaction's messages have their own.
-            OperationType::Create | OperationType::Transaction => {}
-            OperationType::Process => {
-                let attributes = destination.message_attributes(self.operation, error);
-                instruments.process_duration.record(seconds, &attributes);
-                instruments.consumed_messages.add(self.messages, &attributes);
-            }
-            kind @ (OperationType::Send | OperationType::Receive | OperationType::Settle) => {
-                let attributes = destination.operation_attributes(self.operation, kind.as_str(), error);
-                instruments.operation_duration.record(seconds, &attributes);
-                if kind == OperationType::Send {
-                    instruments
-                        .sent_messages
-                        .add(self.messages, &destination.message_attributes(self.operation, error));
-                }
-            }
         }
     }
 }

@@ -88,9 +88,20 @@ impl MessageSpan {
         output
     }
 
-    /// One stretch inside the span. A panic in it ends the span at once: the future that panicked may be dropped much later, or by
-    /// somebody who caught the panic.
-    fn enter<T>(&mut self, stretch: impl FnOnce() -> T) -> T {
+    /// Runs one stretch inside the span, which stays open: for a client that calls the application, and goes on with what it gives back.
+    /// A panic in it ends the span at once: the future that panicked may be dropped much later, or by somebody who caught the panic.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, Operation, Outcome, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let mut span = telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let reply = span.enter(|| async { 42 }); // the application's callback
+    /// # let _ = futures_util::FutureExt::now_or_never(
+    /// span.run_with(reply, |_| Outcome::Ok) // what it gave back
+    /// # );
+    /// ```
+    pub fn enter<T>(&mut self, stretch: impl FnOnce() -> T) -> T {
         struct Entered<'a> {
             span: &'a mut MessageSpan,
             /// A panic that was there before, as in a `Drop` that runs a handler, is not the handler's.
