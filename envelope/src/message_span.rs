@@ -37,7 +37,7 @@ pub struct MessageSpan {
     /// What the handler or the call runs in; `None` leaves the current one in place.
     pub(crate) context: Option<Context>,
     /// `None` once it has ended, and when there is nothing to record.
-    open: Option<Open>,
+    pub(crate) open: Option<Open>,
     /// The same span, where `tracing` made it.
     #[cfg(feature = "tracing")]
     pub(crate) tracing_span: Option<tracing::Span>,

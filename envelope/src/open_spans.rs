@@ -4,6 +4,7 @@ mod waiting;
 
 use crate::{MessageSpan, Outcome, Settings};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 pub use waiting::Ticket;
@@ -35,6 +36,8 @@ struct Registry {
     limit: usize,
     time_limit: Duration,
     spans: Mutex<Waiting>,
+    /// Whether there are any, so that nothing need be locked where there are none.
+    some: AtomicBool,
 }
 
 impl OpenSpans {
@@ -58,6 +61,7 @@ impl OpenSpans {
             limit: settings.open_span_limit.max(1),
             time_limit: settings.open_span_time_limit,
             spans: Mutex::default(),
+            some: AtomicBool::new(false),
         }))
     }
 
@@ -76,7 +80,7 @@ impl OpenSpans {
     /// ```
     #[must_use]
     pub fn len(&self) -> usize {
-        self.change(|_| Taken::new(), &Outcome::Ok);
+        self.end_expired();
         self.0.spans.lock().unwrap_or_else(PoisonError::into_inner).by_number.len()
     }
 
@@ -169,7 +173,8 @@ impl OpenSpans {
         );
     }
 
-    /// Ends all up to and including this one: an acknowledgement of `multiple` messages.
+    /// Ends all up to and including this one, but none from before the numbers [restarted](Self::restarted): an acknowledgement of
+    /// `multiple` messages.
     ///
     /// ```
     /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Telemetry, testing::Capture};
@@ -185,12 +190,52 @@ impl OpenSpans {
     /// ```
     pub fn end_through(&self, number: u64, outcome: &Outcome) {
         self.change(
-            |waiting| {
-                let numbers: Vec<u64> = waiting.by_number.range(..=number).map(|(number, _)| *number).collect();
-                numbers.into_iter().filter_map(|number| waiting.remove(number)).collect()
-            },
+            |waiting| waiting.through(number).into_iter().filter_map(|number| waiting.remove(number)).collect(),
             outcome,
         );
+    }
+
+    /// The numbers start again, because the channel has recovered: what is open now has to do with none of those to come. Those who share
+    /// this notice it one after the other: it counts for the first, whose `last` ticket is younger than the restart that was noticed before.
+    ///
+    /// ```
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Outcome, Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("nats", &Settings::default());
+    /// let open = OpenSpans::new(&Settings::default());
+    /// let start = || telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new());
+    /// let (_, last) = (open.insert(1, start()), open.insert(2, start()));
+    /// open.restarted(last);
+    /// open.insert(1, start()); // ends the one that had this number
+    /// open.insert(3, start());
+    /// open.end_through(3, &Outcome::Ok);
+    /// assert_eq!(open.len(), 1); // the 2 of before
+    /// ```
+    pub fn restarted(&self, last: Ticket) {
+        let mut waiting = self.0.spans.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.restarted(last);
+    }
+
+    /// Ends those that waited too long. Every other call does too; this one is for whoever makes none of them. It costs nothing where no
+    /// span is open.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use traced_envelope::{MessageHeaders, OpenSpans, Operation, Telemetry, testing::Capture};
+    ///
+    /// let capture = Capture::new();
+    /// let settings = capture.settings("worker").open_span_time_limit(Duration::from_millis(1));
+    /// let open = OpenSpans::new(&settings);
+    /// open.insert(1, Telemetry::new("nats", &settings).process(Operation::new("process", "orders"), &MessageHeaders::new()));
+    /// while capture.spans().is_empty() {
+    ///     open.end_expired();
+    /// }
+    /// capture.assert_trace("process orders  worker  CONSUMER  ✗ timeout");
+    /// ```
+    pub fn end_expired(&self) {
+        if self.0.some.load(Ordering::Relaxed) {
+            self.change(|_| Taken::new(), &Outcome::Ok);
+        }
     }
 
     /// Ends all: the channel is closed, or the stream has ended.
@@ -206,7 +251,7 @@ impl OpenSpans {
     /// capture.assert_trace("process orders  warehouse  CONSUMER  ✗ channel_closed");
     /// ```
     pub fn end_all(&self, outcome: &Outcome) {
-        self.end_through(u64::MAX, outcome);
+        self.change(Waiting::remove_all, outcome);
     }
 
     /// Takes spans out and ends them outside the lock, since exporters may take their time.
@@ -214,6 +259,7 @@ impl OpenSpans {
         let mut waiting = self.0.spans.lock().unwrap_or_else(PoisonError::into_inner);
         let taken = take(&mut waiting);
         let expired: Taken = std::iter::from_fn(|| waiting.remove_oldest(self.0.time_limit)).collect();
+        self.0.some.store(!waiting.by_number.is_empty(), Ordering::Relaxed);
         drop(waiting);
         for mut span in taken {
             span.finish(outcome);
@@ -236,6 +282,29 @@ mod tests {
     use super::*;
     use crate::testing::Capture;
     use crate::{MessageHeaders, Operation, Telemetry};
+
+    /// Each consumer of a channel notices by itself that it has recovered.
+    #[test]
+    fn a_restart_that_two_notice_is_one() {
+        let settings = Settings::default();
+        let telemetry = Telemetry::new("nats", &settings);
+        let open = OpenSpans::new(&settings);
+        let insert = |number| {
+            open.insert(number, telemetry.process(Operation::new("process", "orders"), &MessageHeaders::new()))
+        };
+        let (first, second) = (insert(8), insert(9));
+        open.restarted(first);
+        let first = insert(1);
+        open.restarted(second);
+        open.end_through(9, &Outcome::Ok);
+        assert_eq!(open.len(), 2, "8 and 9 are those of before: {open:?}");
+        open.restarted(first);
+        insert(10);
+        open.end_through(10, &Outcome::Ok);
+        assert_eq!(open.len(), 2, "{open:?}");
+        open.end_all(&Outcome::Ok);
+        assert!(open.is_empty());
+    }
 
     /// Delivery tags start again when a channel has recovered: what waited before has higher numbers and is older.
     #[test]

@@ -56,7 +56,7 @@ impl Telemetry {
     }
 
     /// Starts the one span that sends a batch, with a link to each message's creation context. It is a CLIENT span then; without
-    /// create spans its own context is the messages' creation context, and it is their PRODUCER.
+    /// create spans its own context is the messages' creation context, and it is their PRODUCER. A batch of no messages has no span.
     ///
     /// ```
     /// use traced_envelope::{MessageHeaders, Operation, Outcome, testing::Capture, Telemetry};
@@ -75,6 +75,9 @@ impl Telemetry {
     /// ```
     pub fn send_batch(&self, operation: Operation<'_>, created: impl IntoIterator<Item = SpanContext>) -> MessageSpan {
         let inner = &self.inner;
+        if operation.batch == Some(0) {
+            return MessageSpan::off();
+        }
         let Some((parent, destination)) = self.begin(&operation) else { return MessageSpan::off() };
         if !inner.wants(&operation, &destination) {
             return self.opened(&operation, OperationType::Send, destination, None, None, parent).unrecorded();
@@ -224,6 +227,7 @@ impl Telemetry {
             has_span: context.is_some(),
             started: self.inner.settings.metrics.then(now),
             messages: operation.batch.map_or(1, |messages| u64::try_from(messages).unwrap_or(u64::MAX)),
+            sent: 0,
             handed_over: false,
         };
         MessageSpan::open(context.unwrap_or(else_context), open)

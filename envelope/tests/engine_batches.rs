@@ -126,6 +126,14 @@ fn hooks_see_batches_too() {
 }
 
 #[test]
+fn a_batch_of_nothing_that_is_sent_has_no_span_and_counts_nothing() {
+    let capture = Capture::new();
+    let telemetry = Telemetry::new("nats", &capture.settings("shop"));
+    telemetry.send_batch(Operation::new("publish", "orders").batch(0), []).end(Outcome::Ok);
+    assert!(capture.spans().is_empty() && capture.metrics().is_empty());
+}
+
+#[test]
 fn unwanted_messages_of_a_batch_are_neither_linked_nor_counted() {
     let capture = Capture::new();
     let settings = capture.settings("shop").filter(|message| message.header("traceparent").is_some());

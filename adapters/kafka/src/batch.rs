@@ -44,7 +44,8 @@ where
     ///
     /// # Errors
     ///
-    /// Each delivery has its own, as with [`send`](Self::send), and its record comes back as it was given; the send span has the first.
+    /// Each delivery has its own, as with [`send`](Self::send), and its record comes back as it was given; the send span has the first. The
+    /// counter of sent messages counts those that failed with it, and the others without. A batch of no records has no span.
     ///
     /// # Cancel safety
     ///
@@ -63,9 +64,12 @@ where
         let timeout = QueueTimeout::start(queue_timeout.into());
         let (entries, mut span) = self.start_batch(records);
         let mut queued = Vec::with_capacity(entries.len());
+        let mut good = 0;
+        span.set_messages(0, 0);
         for Entry { record, given, .. } in entries {
             let sent = without_headers(&record);
-            queued.push((self.queue_until(record, &timeout).await, sent, given));
+            queued.push((self.queue_until(record, &timeout).await.inspect(|_| good += 1), sent, given));
+            span.set_messages(good, queued.len() - good);
         }
         span.handed_over();
         let mut deliveries = Vec::with_capacity(queued.len());
@@ -78,6 +82,8 @@ where
                 }
             });
         }
+        let good = deliveries.iter().filter(|delivery| delivery.is_ok()).count();
+        span.set_messages(good, deliveries.len() - good);
         let failed = deliveries.iter().find_map(|delivery| delivery.as_ref().err());
         span.end(failed.map_or(Outcome::Ok, |(error, _)| error::of_error(error)));
         deliveries

@@ -10,6 +10,9 @@ use crate::HeaderExtractor;
 /// The header in which [`TracedProducer::retry`](crate::TracedProducer::retry) counts: decimal, 2 for the first retry.
 pub(crate) const ATTEMPT_HEADER: &str = "x-attempt";
 
+/// The header in which a quorum queue counts the failed deliveries of a message.
+pub(crate) const DELIVERY_COUNT_HEADER: &str = "x-delivery-count";
+
 /// 1 for the first attempt, and one more than the largest of: the failed deliveries that a quorum queue counts (`x-delivery-count`); the
 /// times that this queue has dead-lettered the message because it was rejected or failed too often (`x-death`; counting other queues'
 /// entries would count a queue with a time limit, used for waiting, twice); one if the broker says `redelivered`. `x-attempt` is taken
@@ -22,7 +25,7 @@ pub(crate) fn attempt(delivery: &Delivery, queue: &str) -> u32 {
     if !table.keys().any(|key| key.as_str().starts_with(['x', 'X'])) {
         return 1 + redelivered;
     }
-    let counted = table.get("x-delivery-count").and_then(number).unwrap_or(0);
+    let counted = table.get(DELIVERY_COUNT_HEADER).and_then(number).unwrap_or(0);
     let dead = match table.get("x-death") {
         Some(AMQPValue::FieldArray(deaths)) => {
             deaths.as_slice().iter().fold(0_u64, |sum, death| sum.saturating_add(failures(death, queue)))

@@ -1,11 +1,13 @@
 //! Publishing many messages with one send span.
 
+use crate::handing_over::handing_over;
 use crate::producer::with_headers;
 use crate::{HeaderExtractor, HeaderInjector, TracedProducer, error};
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
 use lapin::{BasicProperties, Confirmation};
 use opentelemetry::trace::SpanContext;
+use std::pin::pin;
 use traced_envelope::{Destination, MessageSpan, Operation, Outcome, shared};
 
 /// One message of a batch: the arguments of [`Channel::basic_publish`](lapin::Channel::basic_publish).
@@ -26,7 +28,10 @@ pub struct BatchMessage<'a> {
 impl TracedProducer {
     /// Publishes messages in their order: a create span for each, whose context it carries, and one send span that links them and ends
     /// when the broker has answered them all. [`Settings::create_spans`](traced_envelope::Settings::create_spans) switches the
-    /// create spans off; the messages then carry the send span's context.
+    /// create spans off; the messages then carry the send span's context. A batch of no messages has no span.
+    ///
+    /// The counter of sent messages counts each one that was handed to lapin: with the span's error if it came back, was refused, or its
+    /// answer was lost, and else without.
     ///
     /// ```no_run
     /// use lapin::{BasicProperties, options::BasicPublishOptions};
@@ -59,7 +64,12 @@ impl TracedProducer {
     ) -> lapin::Result<Vec<Confirmation>> {
         let mut messages: Vec<_> = messages.into_iter().map(|message| (message, false)).collect();
         let linked = self.create_each(&mut messages);
-        let destination = self.telemetry().prepare("publish", shared_destination(&messages));
+        let routes = messages.iter().map(|(message, _)| (message.exchange.as_str(), message.routing_key.as_str()));
+        // A value that all messages share stands on the span, one that differs does not.
+        let destination = match shared(routes) {
+            Some((exchange, routing_key)) => self.prepared("publish", exchange, routing_key),
+            None => self.telemetry().prepare("publish", Destination::default()),
+        };
         let operation = Operation::new("publish", &destination).batch(messages.len());
         let mut span = self.telemetry().send_batch(operation, linked);
         let result = self.publish_each(messages, &mut span).await;
@@ -103,33 +113,37 @@ impl TracedProducer {
         messages: Vec<(BatchMessage<'_>, bool)>,
         span: &mut MessageSpan,
     ) -> lapin::Result<Vec<Confirmation>> {
-        let mut confirms = Vec::with_capacity(messages.len());
+        let all = messages.len();
+        let mut confirms = Vec::with_capacity(all);
         for (BatchMessage { exchange, routing_key, options, payload, mut properties }, shares) in messages {
             if shares {
                 let mut headers = properties.headers().clone().unwrap_or_default();
                 span.inject(&mut HeaderInjector(&mut headers));
                 properties = with_headers(properties, headers);
             }
-            confirms.push(self.get_ref().basic_publish(exchange, routing_key, options, payload, properties).await?);
+            let call = pin!(self.get_ref().basic_publish(exchange, routing_key, options, payload, properties));
+            let attempted = confirms.len() + 1;
+            let confirm = handing_over(call, || {
+                span.set_messages(attempted, 0);
+                if attempted == all {
+                    span.handed_over();
+                }
+            });
+            // Only a lost channel or connection is an error here, with which the answers to the messages before are lost too.
+            confirms.push(confirm.await.inspect_err(|_| span.set_messages(0, attempted))?);
         }
-        span.handed_over();
-        let mut answers = Vec::with_capacity(confirms.len());
+        let mut answers = Vec::with_capacity(all);
+        let mut good = 0;
         for confirm in confirms {
-            answers.push(confirm.await?);
+            let answer = confirm.await.inspect_err(|_| span.set_messages(good, all - good))?;
+            good += usize::from(!is_error(&error::of_answer(&answer)));
+            answers.push(answer);
         }
+        span.set_messages(good, all - good);
         Ok(answers)
     }
 }
 
 fn is_error(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Error { .. })
-}
-
-/// A value that all messages share stands on the span, one that differs does not.
-fn shared_destination(messages: &[(BatchMessage<'_>, bool)]) -> Destination {
-    let routes = messages.iter().map(|(message, _)| (message.exchange.as_str(), message.routing_key.as_str()));
-    match shared(routes) {
-        Some((exchange, routing_key)) => crate::destination::of_producer(exchange, routing_key),
-        None => Destination::default(),
-    }
 }

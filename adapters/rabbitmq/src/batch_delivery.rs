@@ -8,7 +8,7 @@ use opentelemetry::propagation::Extractor;
 use std::fmt::Display;
 use std::future::Future;
 use traced_envelope::semconv::{MESSAGE_ID, RABBITMQ_DELIVERY_TAG};
-use traced_envelope::{Destination, Fact, Operation, shared};
+use traced_envelope::{Fact, Operation, shared};
 
 impl TracedConsumer {
     /// Runs the handler with many deliveries inside one span, which links each one's creation context (each once, at most 128) and
@@ -52,7 +52,7 @@ impl TracedConsumer {
         let destination = match deliveries.first().filter(|_| route.is_some()) {
             Some(first) => source.destination(first),
             // A value that all messages share stands on the span: here it is the queue.
-            None => source.telemetry.prepare("process", Destination::new(source.queue.as_str())),
+            None => source.queue_alone(),
         };
         let span = {
             let none = FieldTable::default();

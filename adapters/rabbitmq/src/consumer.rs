@@ -129,7 +129,7 @@ impl TracedConsumer {
     /// # }
     /// ```
     pub fn set_delegate<D: ConsumerDelegate + 'static>(&self, delegate: D) {
-        self.consumer.set_delegate(TracedDelegate { delegate: Arc::new(delegate), source: Arc::clone(&self.source) });
+        self.consumer.set_delegate(TracedDelegate { delegate, source: Arc::clone(&self.source) });
     }
 
     /// Calls a closure with each message, as [`Consumer::set_delegate`] does: on lapin's executor, concurrently. `None` says that the
@@ -171,7 +171,7 @@ impl Source {
     /// all that was delivered still can: a graceful shutdown cancels, finishes and acknowledges.
     fn wrap(self: &Arc<Self>, delivery: DeliveryResult) -> lapin::Result<Option<TracedDelivery>> {
         match &delivery {
-            Ok(_) => {}
+            Ok(_) => self.open.end_expired(),
             Err(error) => self.open.end_all(&error::of_error(error)),
         }
         Ok(delivery?.map(|delivery| TracedDelivery::new(delivery, Arc::clone(self))))
@@ -179,17 +179,19 @@ impl Source {
 }
 
 struct TracedDelegate<D> {
-    delegate: Arc<D>,
+    delegate: D,
     source: Arc<Source>,
 }
 
 impl<D: ConsumerDelegate + 'static> ConsumerDelegate for TracedDelegate<D> {
     fn on_new_delivery(&self, delivery: DeliveryResult) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        let delegate = Arc::clone(&self.delegate);
         match self.source.wrap(delivery) {
-            Ok(Some(delivery)) => Box::pin(
-                delivery.process_with(move |delivery| delegate.on_new_delivery(Ok(Some(delivery))), |()| Outcome::Ok),
-            ),
+            Ok(Some(delivery)) => {
+                // lapin calls in the deliveries' order and spawns what it is given: the call itself belongs here, not into that task.
+                let (mut span, delivery) = delivery.into_parts();
+                let future = span.enter(|| self.delegate.on_new_delivery(Ok(Some(delivery))));
+                Box::pin(span.run_with(future, |()| Outcome::Ok))
+            }
             other => self.delegate.on_new_delivery(other.map(|_| None)),
         }
     }

@@ -2,13 +2,15 @@
 
 use crate::attempt::attempt;
 use crate::open_delivery::OpenDelivery;
+use crate::settlement::not_sent;
 use crate::source::Source;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
+use opentelemetry::Context;
 use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
-use traced_envelope::Outcome;
+use traced_envelope::{MessageSpan, Outcome};
 
 /// A delivery that knows how to be processed inside a span.
 ///
@@ -118,11 +120,14 @@ impl TracedDelivery {
     ///
     /// # Errors
     ///
-    /// The handler's own, unchanged, also when the rejection fails; lapin's, if the handler succeeded but the acknowledgement failed.
+    /// The handler's own, unchanged, also when the rejection fails; lapin's, if the handler succeeded but the acknowledgement failed. Where
+    /// lapin sent no acknowledgement, because the message was settled before or its channel is gone, it says so by no error: the handler's
+    /// output comes back, and the span is an error `not_settled`, since the broker may deliver the message again.
     ///
     /// # Cancel safety
     ///
-    /// Dropped, the message is not settled; the broker delivers it again when the channel is closed.
+    /// Dropped, the message is not settled; the broker delivers it again when the channel is closed. Dropped while the acknowledgement is
+    /// on its way, it is settled all the same; the span ends as `cancelled` in either case.
     pub async fn process_and_settle<H, F, T, E>(self, handler: H) -> Result<T, E>
     where
         H: FnOnce(Delivery) -> F,
@@ -130,23 +135,40 @@ impl TracedDelivery {
         E: From<lapin::Error> + Display + 'static,
     {
         let source = Arc::clone(&self.source);
-        self.process(async move |delivery: Delivery| {
-            let (acker, settlement) = (delivery.acker.clone(), source.settlement(&delivery));
-            let result = handler(delivery).await;
-            if source.no_ack {
-                // The broker closes a channel on an acknowledgement that it does not wait for.
-                return result;
-            }
-            if result.is_ok() {
-                settlement.run("ack", acker.ack(BasicAckOptions::default())).await?;
-            } else {
-                let options = BasicNackOptions { requeue: source.requeue_on_error, multiple: false };
-                // The handler's error says more than one of settling.
-                settlement.run("nack", acker.nack(options)).await.ok();
-            }
-            result
-        })
-        .await
+        let telemetry = source.telemetry.clone();
+        let handled = self.process_with(
+            async move |delivery: Delivery| {
+                let (acker, settlement) = (delivery.acker.clone(), source.settlement(&delivery));
+                let result = handler(delivery).await;
+                if source.no_ack {
+                    // The broker closes a channel on an acknowledgement that it does not wait for.
+                    return (result, true);
+                }
+                if result.is_ok() {
+                    match settlement.run("ack", acker.ack(BasicAckOptions::default())).await {
+                        Ok(sent) => (result, sent),
+                        Err(error) => (Err(error.into()), false),
+                    }
+                } else {
+                    let options = BasicNackOptions { requeue: source.requeue_on_error, multiple: false };
+                    // The handler's error says more than one of settling.
+                    settlement.run("nack", acker.nack(options)).await.ok();
+                    (result, true)
+                }
+            },
+            |(result, settled)| match telemetry.outcome(result) {
+                Outcome::Ok if !settled => not_sent(),
+                outcome => outcome,
+            },
+        );
+        handled.await.0
+    }
+
+    /// The span, begun, and the delivery: for lapin's delegates. lapin calls those from its own thread, or from inside `set_delegate` with
+    /// what was fetched before, whose current span has nothing to do with the messages.
+    pub(crate) fn into_parts(self) -> (MessageSpan, Delivery) {
+        let _of_nobody = Context::new().attach();
+        (self.source.process(&self.delivery), self.delivery)
     }
 
     /// Starts the span now and leaves it open until the message is acknowledged, for consumers that do so elsewhere or later.

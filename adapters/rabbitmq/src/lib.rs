@@ -38,11 +38,18 @@
 //! | [`TracedProducer::publish`] | `publish {exchange}:{routing key}`, PRODUCER | before the message is sent | with the broker's answer, or where its future is dropped |
 //! | [`TracedProducer::publish_batch`] | `create ..` for each message, one `publish ..` that links them | before the first is sent | with the last answer |
 //! | [`TracedDelivery::process`] | `process {exchange}:{routing key}:{queue}`, CONSUMER | with the handler | when it returns, fails, panics or is dropped |
-//! | [`TracedDelivery::start`] | the same | at once | when the message is acknowledged, rejected or dropped, or after a time limit |
+//! | [`TracedDelivery::start`] | the same | at once | when the message is acknowledged, rejected, sent on or dropped, or after a time limit |
 //! | [`TracedConsumer::process_batch`] | the same, with a link to each message | with the handler | as above |
-//! | [`TracedProducer::republish`], [`retry`](TracedProducer::retry) | `publish ..`, CLIENT, linked to the message's first publisher | before the copy is sent | with the broker's answer |
+//! | [`TracedProducer::republish`], [`retry`](TracedProducer::retry) | `publish ..`, CLIENT, linked to the message's first publisher; PRODUCER where the message had no context | before the copy is sent | with the broker's answer |
 //! | [`PullConsumer::basic_get`] | `receive ..`, CLIENT; opt-in | before the call | when it brought a message |
 //! | settling through this crate | `ack ..`, `nack ..`, `reject ..`, CLIENT; opt-in | before the call | when it returned |
+//!
+//! # How long a message waited
+//!
+//! `traced.message.wait.duration` is counted from the header `timestamp_in_ms`, which RabbitMQ's message interceptor writes where its
+//! configuration has `message_interceptors.incoming.set_header_timestamp.overwrite = true`: milliseconds of the broker's clock, compared with
+//! this machine's. A time of the future counts as no time. Without that header nothing is measured: AMQP's own property `timestamp` has whole
+//! seconds, of whatever clock the publisher has, which says nothing of a queue that is emptied within milliseconds.
 //!
 //! # Defaults, and how to change them
 //!
@@ -60,8 +67,9 @@
 //! - Without publisher confirms ([`Channel::confirm_select`](lapin::Channel::confirm_select)) a publish has no answer, and its span no error;
 //!   a message that no queue takes comes back only if it was published as `mandatory`.
 //! - [`republish`](TracedProducer::republish) and [`retry`](TracedProducer::retry) acknowledge the original themselves, without a settle
-//!   span: call them in [`process`](TracedDelivery::process), not in [`process_and_settle`](TracedDelivery::process_and_settle).
-//!
+//!   span: call them in [`process`](TracedDelivery::process), not in [`process_and_settle`](TracedDelivery::process_and_settle). A delivery
+//!   that was started has [`OpenDelivery::republish`] and [`OpenDelivery::retry`]. Exchanges of the plugin
+//!   `rabbitmq_delayed_message_exchange` need [`mandatory_copies(false)`](TracedProducer::mandatory_copies).
 //! - A headers exchange with `x-match=any-with-x` or `all-with-x` sees our headers, since their names do not begin with `x-` either way:
 //!   bind such queues to headers of your own.
 //! - A message may hold the same header twice on the wire; lapin shows the last one, so that nothing here can tell.
@@ -81,10 +89,12 @@ mod consumer;
 mod delivery;
 mod destination;
 mod error;
+mod handing_over;
 mod headers;
 mod open_delivery;
 mod producer;
 mod pull_consumer;
+mod recovery;
 mod republish;
 mod request;
 mod settlement;

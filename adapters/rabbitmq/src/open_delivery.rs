@@ -1,13 +1,15 @@
 //! A delivery whose span waits for its acknowledgement.
 
-use crate::error;
-use crate::settlement::not_sent;
+use crate::attempt::attempt;
+use crate::handing_over::handing_over;
+use crate::settlement::of_sent;
 use crate::source::Source;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions, BasicRejectOptions};
 use opentelemetry::Context;
 use opentelemetry::context::FutureExt;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use traced_envelope::{MessageSpan, Outcome, Ticket};
 
@@ -18,11 +20,19 @@ use traced_envelope::{MessageSpan, Outcome, Ticket};
 /// | [`ack`](Self::ack) | success |
 /// | [`nack`](Self::nack), [`reject`](Self::reject) | error `nack` or `reject` |
 /// | the same with `multiple` on a later delivery of the channel | the same |
+/// | [`republish`](Self::republish), [`retry`](Self::retry) | success, or the error of the copy |
 /// | lapin's error while settling | that error |
+/// | settled before, or its channel is gone: lapin sends nothing and says `false` | error `not_settled` |
 /// | dropped before | error `cancelled`; success for a [`no_ack`](crate::TracedConsumer::no_ack) consumer |
 /// | the consumer's stream fails: its channel or connection is gone | error |
 /// | longer than [`open_span_time_limit`](traced_envelope::Settings::open_span_time_limit) | error `timeout`, with the next call |
 /// | more than [`open_span_limit`](traced_envelope::Settings::open_span_limit) of them | the oldest: error `cancelled` |
+///
+/// A settlement counts once it was polled: lapin sends it also where its future is dropped then.
+///
+/// AMQP's delivery tags and their `multiple` are the channel's, but lapin shows each consumer by itself: where several consumers of a channel
+/// are acknowledged together, they share one register ([`TracedConsumer::with_open_spans`](crate::TracedConsumer::with_open_spans)). After a
+/// recovered connection tags start again, and `multiple` settles none from before.
 ///
 /// To acknowledge many at once by `multiple`, keep them until then, or let go of them with [`leave_open`](Self::leave_open).
 ///
@@ -51,7 +61,7 @@ pub struct OpenDelivery {
 impl OpenDelivery {
     pub(crate) fn new(delivery: Delivery, source: Arc<Source>, span: MessageSpan) -> Self {
         let context = span.context().into_owned();
-        let ticket = source.open.insert(delivery.delivery_tag, span);
+        let ticket = source.last_started.register(&source.open, &delivery, span);
         Self { delivery, source, context, ticket, left_open: false }
     }
 
@@ -65,6 +75,12 @@ impl OpenDelivery {
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
+    }
+
+    /// Which attempt at the message this is; see [`TracedDelivery::attempt`](crate::TracedDelivery::attempt).
+    #[must_use]
+    pub fn attempt(&self) -> u32 {
+        attempt(&self.delivery, self.source.queue.as_str())
     }
 
     /// Lets go of the delivery while its span stays open, until a later delivery of the channel is settled with `multiple`.
@@ -101,7 +117,7 @@ impl OpenDelivery {
         self.settle("reject", false, outcome, self.delivery.acker.reject(options)).await
     }
 
-    async fn settle(
+    pub(crate) async fn settle(
         &self,
         operation: &'static str,
         multiple: bool,
@@ -109,26 +125,45 @@ impl OpenDelivery {
         call: impl Future<Output = lapin::Result<bool>>,
     ) -> lapin::Result<bool> {
         let settlement = self.source.settlement(&self.delivery);
-        let sent = settlement.run(operation, call).with_context(self.context.clone()).await;
-        let outcome = match &sent {
-            Ok(true) => outcome,
-            Ok(false) => not_sent(),
-            Err(error) => error::of_error(error),
-        };
-        if multiple && matches!(sent, Ok(true)) {
-            self.source.open.end_through(self.delivery.delivery_tag, &outcome);
-        } else {
-            self.source.open.end_only(self.delivery.delivery_tag, self.ticket, &outcome);
-        }
+        let mut ending = Ending { delivery: self, multiple, outcome: &outcome, sent: false };
+        let call = settlement.run(operation, call).with_context(self.context.clone());
+        let sent = handing_over(pin!(call), || ending.sent = true).await;
+        // From here on it is not dropped in between.
+        ending.sent = matches!(sent, Ok(true));
+        drop(ending);
+        // Nothing happens here where it has ended as sent.
+        self.end(&of_sent(&sent, outcome));
         sent
+    }
+
+    pub(crate) fn end(&self, outcome: &Outcome) {
+        self.source.open.end_only(self.delivery.delivery_tag, self.ticket, outcome);
+    }
+}
+
+/// Ends the spans of what was settled, also where nobody waits until lapin has written it.
+struct Ending<'a> {
+    delivery: &'a OpenDelivery,
+    multiple: bool,
+    outcome: &'a Outcome,
+    sent: bool,
+}
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        let OpenDelivery { delivery, source, .. } = self.delivery;
+        match (self.sent, self.multiple) {
+            (false, _) => {}
+            (true, false) => self.delivery.end(self.outcome),
+            (true, true) => source.open.end_through(delivery.delivery_tag, self.outcome),
+        }
     }
 }
 
 impl Drop for OpenDelivery {
     fn drop(&mut self) {
         if !self.left_open {
-            let outcome = if self.source.no_ack { Outcome::Ok } else { Outcome::cancelled() };
-            self.source.open.end_only(self.delivery.delivery_tag, self.ticket, &outcome);
+            self.end(&if self.source.no_ack { Outcome::Ok } else { Outcome::cancelled() });
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Publishing with a span for each message.
 
 use crate::confirm::TracedConfirm;
+use crate::handing_over::handing_over;
 use crate::{HeaderExtractor, HeaderInjector, destination, error};
 use lapin::options::BasicPublishOptions;
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel};
+use std::pin::pin;
 use traced_envelope::{MessageSpan, Operation, PreparedDestination, Settings, Status, Telemetry, is_anonymous};
 
 /// A channel that publishes with a span for each message, whose context travels in the message's headers.
@@ -33,6 +35,7 @@ use traced_envelope::{MessageSpan, Operation, PreparedDestination, Settings, Sta
 pub struct TracedProducer {
     channel: Channel,
     telemetry: Telemetry,
+    pub(crate) mandatory_copies: bool,
 }
 
 impl TracedProducer {
@@ -45,7 +48,29 @@ impl TracedProducer {
     /// Publishes over this channel, with settings of its own.
     #[must_use]
     pub fn with_settings(channel: Channel, settings: &Settings) -> Self {
-        Self { channel, telemetry: crate::telemetry(settings) }
+        Self { channel, telemetry: crate::telemetry(settings), mandatory_copies: true }
+    }
+
+    /// Whether [`republish`](Self::republish) and [`retry`](Self::retry) publish as `mandatory`, so that a copy that no queue takes comes back
+    /// and its original is kept. Default: yes.
+    ///
+    /// Switch it off for an exchange of RabbitMQ's plugin `rabbitmq_delayed_message_exchange` (type `x-delayed-message`): while the message
+    /// waits there no queue has it, so that the broker says `NO_ROUTE` of each mandatory one, and delivers it later all the same. The
+    /// original would stay, beside its copy.
+    ///
+    /// ```no_run
+    /// use lapin::message::Delivery;
+    /// use traced_rabbitmq::TracedProducer;
+    ///
+    /// # async fn handler(producer: &TracedProducer, delivery: Delivery, attempt: u32) -> lapin::Result<()> {
+    /// let delayed = producer.clone().mandatory_copies(false); // shares what was prepared
+    /// delayed.retry(&delivery, attempt, "orders.delayed".into(), delivery.routing_key.clone()).await
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn mandatory_copies(mut self, mandatory: bool) -> Self {
+        self.mandatory_copies = mandatory;
+        self
     }
 
     /// The channel.
@@ -82,7 +107,8 @@ impl TracedProducer {
     ///
     /// # Cancel safety
     ///
-    /// As lapin's: dropped before it has returned, the message may or may not be on its way. The span ends as `cancelled`.
+    /// As lapin's: the message is on its way once this was polled. Dropped after that, it is sent all the same, and the span ends there,
+    /// without an error.
     pub async fn publish(
         &self,
         exchange: ShortString,
@@ -162,11 +188,9 @@ impl TracedProducer {
         payload: &[u8],
         properties: BasicProperties,
     ) -> lapin::Result<TracedConfirm> {
-        match self.channel.basic_publish(exchange, routing_key, options, payload, properties).await {
-            Ok(confirm) => {
-                span.handed_over();
-                Ok(TracedConfirm::new(confirm, span))
-            }
+        let call = pin!(self.channel.basic_publish(exchange, routing_key, options, payload, properties));
+        match handing_over(call, || span.handed_over()).await {
+            Ok(confirm) => Ok(TracedConfirm::new(confirm, span)),
             Err(error) => {
                 span.end(error::of_error(&error));
                 Err(error)

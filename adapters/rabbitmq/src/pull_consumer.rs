@@ -1,16 +1,14 @@
 //! Pulling messages one by one.
 
-use crate::TracedDelivery;
-use crate::source::Source;
+use crate::source::{Source, of_delivery};
+use crate::{HeaderExtractor, TracedDelivery, error};
 use lapin::Channel;
 use lapin::options::BasicGetOptions;
 use lapin::types::{FieldTable, ShortString};
 use opentelemetry::trace::TraceContextExt;
 use std::sync::Arc;
 use std::time::SystemTime;
-use traced_envelope::{OpenSpans, Operation, Outcome, Settings, Status};
-
-use crate::HeaderExtractor;
+use traced_envelope::{OpenSpans, Outcome, Settings, Status};
 
 /// A channel from which messages are pulled by `basic.get`.
 ///
@@ -74,6 +72,25 @@ impl PullConsumer {
         self
     }
 
+    /// Shares the register of spans that wait for an acknowledgement with a consumer of the same channel; see
+    /// [`TracedConsumer::with_open_spans`](crate::TracedConsumer::with_open_spans).
+    ///
+    /// ```no_run
+    /// use lapin::Consumer;
+    /// use traced_rabbitmq::{PullConsumer, TracedConsumer, lapin::Channel};
+    ///
+    /// # fn example(channel: Channel, consumer: Consumer) {
+    /// let consumer = TracedConsumer::new(consumer); // of this channel
+    /// let pulling = PullConsumer::new(channel).with_open_spans(consumer.open_spans().clone());
+    /// assert!(pulling.open_spans().is_empty());
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_open_spans(mut self, open: OpenSpans) -> Self {
+        self.template.open = open;
+        self
+    }
+
     /// The register of spans that wait for an acknowledgement; see [`TracedConsumer::with_open_spans`](crate::TracedConsumer::with_open_spans).
     #[must_use]
     pub fn open_spans(&self) -> &OpenSpans {
@@ -85,7 +102,7 @@ impl PullConsumer {
     ///
     /// # Errors
     ///
-    /// lapin's own, unchanged.
+    /// lapin's own, unchanged. The broker closes the channel with it, so that the open spans end with it too.
     ///
     /// # Cancel safety
     ///
@@ -96,7 +113,11 @@ impl PullConsumer {
         options: BasicGetOptions,
     ) -> lapin::Result<Option<TracedDelivery>> {
         let started = SystemTime::now();
-        let Some(message) = self.channel.basic_get(queue.clone(), options).await? else { return Ok(None) };
+        self.template.open.end_expired();
+        let pulled = self.channel.basic_get(queue.clone(), options).await;
+        // The broker answers a bad `basic.get` by closing the channel (AMQP 0-9-1, "Exceptions"): nothing of it can be acknowledged any more.
+        let pulled = pulled.inspect_err(|error| self.template.open.end_all(&error::of_error(error)));
+        let Some(message) = pulled? else { return Ok(None) };
         let source = Arc::new(Source { queue, no_ack: options.no_ack, ..self.template.clone() });
         let destination = source.destination(&message.delivery);
         let none = FieldTable::default();
@@ -105,7 +126,7 @@ impl PullConsumer {
         let creation = || source.telemetry.extract(&HeaderExtractor(headers)).span().span_context().clone();
         source
             .telemetry
-            .receive(Operation::new("receive", &destination), started, std::iter::once_with(creation))
+            .receive(of_delivery("receive", &destination, &message.delivery), started, std::iter::once_with(creation))
             .end(Outcome::Ok);
         let mut delivery = TracedDelivery::new(message.delivery, source);
         delivery.message_count = Some(message.message_count);

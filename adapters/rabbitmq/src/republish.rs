@@ -1,12 +1,13 @@
 //! Sending a consumed message on: to a dead-letter exchange, to another queue, or back for another attempt.
 
-use crate::attempt::ATTEMPT_HEADER;
-use crate::{HeaderInjector, TracedProducer, error};
+use crate::attempt::{ATTEMPT_HEADER, DELIVERY_COUNT_HEADER};
+use crate::{HeaderInjector, OpenDelivery, TracedProducer, error};
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicPublishOptions};
 use lapin::types::ShortString;
+use opentelemetry::context::FutureExt;
 use opentelemetry::propagation::Injector;
-use traced_envelope::Operation;
+use traced_envelope::{Operation, Outcome};
 
 impl TracedProducer {
     /// Publishes a consumed message to another exchange, with its payload and all its properties, and acknowledges the original once
@@ -16,10 +17,12 @@ impl TracedProducer {
     /// The span is of kind CLIENT, below the current one (inside a handler: its process span), and links the creation context. Where the
     /// message carries no context, it gets the span's.
     ///
-    /// The copy is published as `mandatory`, so that one that no queue takes comes back. On a channel without publisher confirms nobody
+    /// The copy is published as `mandatory`, so that one that no queue takes comes back, unless
+    /// [`mandatory_copies`](Self::mandatory_copies) says no, as it has to for delayed exchanges. On a channel without publisher confirms nobody
     /// answers, and the original is acknowledged at once. Not for messages of a consumer with `no_ack`, where the broker closes the channel on an
-    /// acknowledgement: publish those with [`publish`](Self::publish). The header `x-attempt` of [`retry`](Self::retry) stays behind: the next queue
-    /// counts its own attempts.
+    /// acknowledgement: publish those with [`publish`](Self::publish). Of a delivery that was [started](crate::TracedDelivery::start), its span hears
+    /// by [`OpenDelivery::republish`]. The header `x-attempt` of [`retry`](Self::retry) and a quorum queue's `x-delivery-count` stay behind: the
+    /// next queue counts its own attempts, and one that is no quorum queue would hand the old count on for ever.
     ///
     /// ```no_run
     /// use lapin::message::Delivery;
@@ -50,11 +53,13 @@ impl TracedProducer {
         exchange: ShortString,
         routing_key: ShortString,
     ) -> lapin::Result<()> {
-        self.send_on(delivery, exchange, routing_key, String::new()).await
+        self.send_copy(delivery, exchange, routing_key, String::new()).await?;
+        delivery.acker.ack(BasicAckOptions::default()).await.map(|_| ())
     }
 
     /// The same, for another attempt: counts in the header `x-attempt`, which [`TracedDelivery::attempt`](crate::TracedDelivery::attempt)
-    /// and the span attribute `traced.message.attempt` show. `attempt` is the number of the one that failed.
+    /// and the span attribute `traced.message.attempt` show. `attempt` is the number of the one that failed. `x-delivery-count` stays
+    /// behind here too: `x-attempt` has counted what it says.
     ///
     /// ```no_run
     /// use traced_rabbitmq::{TracedDelivery, TracedProducer};
@@ -89,11 +94,12 @@ impl TracedProducer {
         exchange: ShortString,
         routing_key: ShortString,
     ) -> lapin::Result<()> {
-        self.send_on(delivery, exchange, routing_key, attempt.saturating_add(1).to_string()).await
+        self.send_copy(delivery, exchange, routing_key, next(attempt)).await?;
+        delivery.acker.ack(BasicAckOptions::default()).await.map(|_| ())
     }
 
     /// `attempt` is the header's text; empty, there is none.
-    async fn send_on(
+    async fn send_copy(
         &self,
         delivery: &Delivery,
         exchange: ShortString,
@@ -104,14 +110,92 @@ impl TracedProducer {
         if !attempt.is_empty() || properties.headers().is_some() {
             let mut headers = properties.headers().clone().unwrap_or_default();
             HeaderInjector(&mut headers).set(ATTEMPT_HEADER, attempt);
+            HeaderInjector(&mut headers).set(DELIVERY_COUNT_HEADER, String::new());
             properties = properties.with_headers(headers);
         }
         let destination = self.prepared("publish", exchange.as_str(), routing_key.as_str());
         let operation = Operation::new("publish", &destination).keep_existing();
         let (span, properties) = self.send(operation, &delivery.data, properties);
-        let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+        let options = BasicPublishOptions { mandatory: self.mandatory_copies, ..BasicPublishOptions::default() };
         let confirm = self.hand_over(span, exchange, routing_key, options, &delivery.data, properties).await?;
-        error::refused(confirm.await?)?;
-        delivery.acker.ack(BasicAckOptions::default()).await.map(|_| ())
+        error::refused(confirm.await?)
     }
+}
+
+impl OpenDelivery {
+    /// [`TracedProducer::republish`] of this delivery, inside its span, which ends with it: without an error when the original is
+    /// acknowledged, else as the error of the copy or the acknowledgement.
+    ///
+    /// ```no_run
+    /// use traced_rabbitmq::{TracedDelivery, TracedProducer};
+    ///
+    /// # async fn example(producer: &TracedProducer, delivery: TracedDelivery) -> lapin::Result<()> {
+    /// let delivery = delivery.start();
+    /// // ... it cannot be processed ...
+    /// delivery.republish(producer, "orders.dead".into(), delivery.get_ref().routing_key.clone()).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`TracedProducer::republish`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`TracedProducer::republish`]; the span ends where the delivery is dropped, or settled after all.
+    pub async fn republish(
+        &self,
+        producer: &TracedProducer,
+        exchange: ShortString,
+        routing_key: ShortString,
+    ) -> lapin::Result<()> {
+        self.send_on(producer, exchange, routing_key, String::new(), Outcome::Ok).await
+    }
+
+    /// [`TracedProducer::retry`] of this delivery, which knows its attempt itself, inside its span, which ends with it: as
+    /// [deferred](Outcome::Deferred) when the original is acknowledged, else as the error of the copy or the acknowledgement.
+    ///
+    /// ```no_run
+    /// use traced_rabbitmq::{TracedDelivery, TracedProducer};
+    ///
+    /// # async fn example(producer: &TracedProducer, delivery: TracedDelivery) -> lapin::Result<()> {
+    /// let delivery = delivery.start();
+    /// // ... something is not there yet ...
+    /// delivery.retry(producer, "".into(), "orders".into()).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`TracedProducer::republish`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`republish`](Self::republish).
+    pub async fn retry(
+        &self,
+        producer: &TracedProducer,
+        exchange: ShortString,
+        routing_key: ShortString,
+    ) -> lapin::Result<()> {
+        self.send_on(producer, exchange, routing_key, next(self.attempt()), Outcome::Deferred).await
+    }
+
+    async fn send_on(
+        &self,
+        producer: &TracedProducer,
+        exchange: ShortString,
+        routing_key: ShortString,
+        attempt: String,
+        outcome: Outcome,
+    ) -> lapin::Result<()> {
+        let original = self.get_ref();
+        let copy = producer.send_copy(original, exchange, routing_key, attempt).with_context(self.context().clone());
+        copy.await.inspect_err(|error| self.end(&error::of_error(error)))?;
+        self.settle("ack", false, outcome, original.acker.ack(BasicAckOptions::default())).await.map(|_| ())
+    }
+}
+
+fn next(attempt: u32) -> String {
+    attempt.saturating_add(1).to_string()
 }

@@ -8,7 +8,9 @@ use lapin::message::Delivery;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions};
 use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, Channel, Consumer};
+use std::collections::hash_map::RandomState;
 use std::future::poll_fn;
+use std::hash::BuildHasher;
 use std::pin::Pin;
 use std::sync::Arc;
 use traced_envelope::Settings;
@@ -40,7 +42,26 @@ pub struct TracedRequester {
     producer: TracedProducer,
     replies: Consumer,
     source: Arc<Source>,
+    ids: CorrelationIds,
+}
+
+/// Correlation ids that no other requester has: they are the messages' conversation ids, by which backends find them.
+#[derive(Debug)]
+struct CorrelationIds {
+    requester: u64,
     asked: u64,
+}
+
+impl CorrelationIds {
+    fn new() -> Self {
+        // The standard library's one source of random numbers.
+        Self { requester: RandomState::new().hash_one(()), asked: 0 }
+    }
+
+    fn next(&mut self) -> ShortString {
+        self.asked += 1;
+        format!("{:016x}-{}", self.requester, self.asked).into()
+    }
 }
 
 impl TracedRequester {
@@ -65,7 +86,7 @@ impl TracedRequester {
             channel.basic_consume(REPLY_TO.into(), ShortString::default(), options, FieldTable::default()).await?;
         let source = Source { no_ack: true, pulled: true, ..Source::of_queue(REPLY_TO.into(), settings) };
         let producer = TracedProducer::with_settings(channel, settings);
-        Ok(Self { producer, replies, source: Arc::new(source), asked: 0 })
+        Ok(Self { producer, replies, source: Arc::new(source), ids: CorrelationIds::new() })
     }
 
     /// The channel.
@@ -80,8 +101,9 @@ impl TracedRequester {
         self.producer.into_inner()
     }
 
-    /// Publishes a request and waits for its reply; `None` when the consumer of replies was cancelled. `reply_to` and the correlation id
-    /// of the properties are set here. There is no time limit: put one around it.
+    /// Publishes a request and waits for its reply; `None` when the consumer of replies was cancelled. `reply_to` of the
+    /// properties is set here, and a correlation id where there is none: one that no other requester has. One that is given must not be
+    /// that of an earlier request, whose late reply would be taken for this one's. There is no time limit: put one around it.
     ///
     /// # Errors
     ///
@@ -97,8 +119,7 @@ impl TracedRequester {
         payload: &[u8],
         properties: BasicProperties,
     ) -> lapin::Result<Option<TracedDelivery>> {
-        self.asked += 1;
-        let id: ShortString = self.asked.to_string().into();
+        let id = properties.correlation_id().clone().unwrap_or_else(|| self.ids.next());
         let properties = properties.with_reply_to(REPLY_TO.into()).with_correlation_id(id.clone());
         // Nobody answers what no queue took.
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };

@@ -1,9 +1,11 @@
 //! Settling a delivery, with a span for those who ask for one.
 
 use crate::error;
+use crate::handing_over::handing_over;
 use crate::source::{Source, tag};
 use lapin::message::Delivery;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use traced_envelope::semconv::RABBITMQ_DELIVERY_TAG;
 use traced_envelope::{Operation, Outcome, PreparedDestination, Telemetry};
@@ -30,13 +32,19 @@ impl Settlement {
         call: impl Future<Output = lapin::Result<bool>>,
     ) -> lapin::Result<bool> {
         let operation = Operation::new(operation, &self.destination).attribute(&RABBITMQ_DELIVERY_TAG, self.tag);
-        let span = self.telemetry.settle(operation, []);
-        span.run_with(call, |sent| match sent {
-            Ok(true) => Outcome::Ok,
-            Ok(false) => not_sent(),
-            Err(error) => error::of_error(error),
-        })
-        .await
+        let mut span = self.telemetry.settle(operation, []);
+        let sent = handing_over(pin!(call), || span.handed_over()).await;
+        span.end(of_sent(&sent, Outcome::Ok));
+        sent
+    }
+}
+
+/// How a settlement ended: with `outcome` if lapin has sent it.
+pub(crate) fn of_sent(sent: &lapin::Result<bool>, outcome: Outcome) -> Outcome {
+    match sent {
+        Ok(true) => outcome,
+        Ok(false) => not_sent(),
+        Err(error) => error::of_error(error),
     }
 }
 

@@ -1,11 +1,14 @@
 //! Where deliveries come from: what a process span says of them besides the message itself.
 
 use crate::attempt::{attempt, sent_at};
+use crate::recovery::LastStarted;
 use crate::{HeaderExtractor, destination};
 use lapin::message::Delivery;
 use lapin::types::{FieldTable, ShortString};
 use traced_envelope::semconv::RABBITMQ_DELIVERY_TAG;
-use traced_envelope::{MessageSpan, OpenSpans, Operation, PreparedDestination, Settings, Telemetry};
+use traced_envelope::{
+    Destination, MessageSpan, OpenSpans, Operation, PreparedDestination, Settings, Telemetry, is_anonymous,
+};
 
 /// Where deliveries come from.
 #[derive(Clone, Debug)]
@@ -13,6 +16,7 @@ pub(crate) struct Source {
     pub(crate) telemetry: Telemetry,
     pub(crate) queue: ShortString,
     pub(crate) open: OpenSpans,
+    pub(crate) last_started: LastStarted,
     pub(crate) no_ack: bool,
     pub(crate) requeue_on_error: bool,
     /// Whether messages are asked for one by one.
@@ -25,6 +29,7 @@ impl Source {
             telemetry: crate::telemetry(settings),
             queue,
             open: OpenSpans::new(settings),
+            last_started: LastStarted::default(),
             no_ack: false,
             requeue_on_error: false,
             pulled: false,
@@ -32,11 +37,18 @@ impl Source {
     }
 
     pub(crate) fn destination(&self, delivery: &Delivery) -> PreparedDestination {
-        // The queue is no part of the key: each consumer has telemetry of its own.
         let (exchange, routing_key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
-        self.telemetry.prepared("process", &[exchange, routing_key], |_| {
-            destination::of_consumer(exchange, routing_key, self.queue.as_str())
-        })
+        let queue = self.queue.as_str();
+        // Each consumer has telemetry of its own and one queue, so that the queue is no part of the key. A pull names it each time.
+        let parts: &[&str] = if self.pulled { &[exchange, routing_key, queue] } else { &[exchange, routing_key] };
+        self.telemetry.prepared("process", parts, |_| destination::of_consumer(exchange, routing_key, queue))
+    }
+
+    /// Where messages come from that have the queue in common, and not their exchange and routing key.
+    pub(crate) fn queue_alone(&self) -> PreparedDestination {
+        let queue = self.queue.as_str();
+        let describe = |_: &[&str]| Destination::new(queue).anonymous(is_anonymous(queue));
+        self.telemetry.prepared("process", &[queue], describe)
     }
 
     pub(crate) fn process(&self, delivery: &Delivery) -> MessageSpan {
@@ -47,17 +59,28 @@ impl Source {
         let properties = &delivery.properties;
         let none = FieldTable::default();
         let headers = properties.headers().as_ref().unwrap_or(&none);
-        let operation = Operation::new("process", &destination)
-            .message_id(properties.message_id().as_ref().map(ShortString::as_str))
-            .conversation_id(properties.correlation_id().as_ref().map(ShortString::as_str))
-            .body_size(delivery.data.len())
+        let operation = of_delivery("process", &destination, delivery)
             .attempt(attempt(delivery, self.queue.as_str()))
             .redelivered(delivery.redelivered)
             .sent_at(sent_at(headers))
-            .pulled(self.pulled)
-            .attribute(&RABBITMQ_DELIVERY_TAG, tag(delivery));
+            .pulled(self.pulled);
         self.telemetry.process(operation, &HeaderExtractor(headers))
     }
+}
+
+/// An operation on this one delivery.
+#[inline]
+pub(crate) fn of_delivery<'a>(
+    name: &'static str,
+    destination: &'a PreparedDestination,
+    delivery: &'a Delivery,
+) -> Operation<'a> {
+    let properties = &delivery.properties;
+    Operation::new(name, destination)
+        .message_id(properties.message_id().as_ref().map(ShortString::as_str))
+        .conversation_id(properties.correlation_id().as_ref().map(ShortString::as_str))
+        .body_size(delivery.data.len())
+        .attribute(&RABBITMQ_DELIVERY_TAG, tag(delivery))
 }
 
 /// OpenTelemetry's integers are signed.

@@ -11,6 +11,8 @@ pub(super) struct Waiting {
     pub(super) by_number: BTreeMap<u64, Entry>,
     by_age: BTreeMap<Ticket, u64>,
     inserted: u64,
+    /// The last one before the numbers started again.
+    before: Ticket,
 }
 
 pub(super) struct Entry {
@@ -31,7 +33,7 @@ pub(super) struct Entry {
 /// let after = open.insert(1, start()); // the channel has recovered: its numbers start again
 /// assert!(before < after);
 /// ```
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Ticket(pub(super) u64);
 
 pub(super) type Taken = Vec<MessageSpan>;
@@ -51,6 +53,24 @@ impl Waiting {
         let entry = self.by_number.remove(&number)?;
         self.by_age.remove(&entry.ticket);
         Some(entry.span)
+    }
+
+    /// The numbers up to this one, without those of before they started again.
+    pub(super) fn through(&self, number: u64) -> Vec<u64> {
+        let through = self.by_number.range(..=number).filter(|(_, entry)| entry.ticket > self.before);
+        through.map(|(number, _)| *number).collect()
+    }
+
+    /// The numbers start again, unless somebody whose `last` ticket is of before has said so already.
+    pub(super) fn restarted(&mut self, last: Ticket) {
+        if self.before < last {
+            self.before = Ticket(self.inserted);
+        }
+    }
+
+    pub(super) fn remove_all(&mut self) -> Taken {
+        self.by_age.clear();
+        std::mem::take(&mut self.by_number).into_values().map(|entry| entry.span).collect()
     }
 
     /// The oldest one, if it is at least this old.

@@ -200,6 +200,44 @@ async fn pulled_messages_wait_for_their_acknowledgement_too() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_pull_shares_the_open_spans_of_its_channels_consumer() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let (orders, refunds) = (rabbit.queue().await?, rabbit.queue().await?);
+    let mut consumer = rabbit.consumer(&orders).await?;
+    let pulling = PullConsumer::with_settings(rabbit.channel.clone(), &rabbit.warehouse())
+        .with_open_spans(consumer.open_spans().clone());
+    let orders = start(&rabbit, &orders, &mut consumer, 2).await?;
+    rabbit.publish_bare(&refunds, BasicProperties::default()).await?;
+    let refund = soon(pulling.basic_get(refunds.clone(), Default::default())).await??.context("a message")?.start();
+    assert!(refund.ack(MULTIPLE).await?);
+    assert_ended(&rabbit, &["ok"; 3]);
+    drop(orders);
+    assert_ended(&rabbit, &["ok"; 3]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_message_that_arrives_looks_at_the_time_limit() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let queue = rabbit.queue().await?;
+    let settings = rabbit.warehouse().open_span_time_limit(Duration::from_millis(50));
+    let mut consumer = TracedConsumer::with_settings(rabbit.consume(&queue).await?, &settings);
+    let started = start(&rabbit, &queue, &mut consumer, 1).await?;
+    assert_ended(&rabbit, &[]);
+    let arriving = async {
+        while rabbit.capture.spans().is_empty() {
+            rabbit.publish_bare(&queue, BasicProperties::default()).await?;
+            next(&mut consumer).await?;
+        }
+        anyhow::Ok(())
+    };
+    soon(arriving).await??;
+    assert_ended(&rabbit, &["timeout"]);
+    drop(started);
+    Ok(())
+}
+
 /// After lapin has recovered a connection, delivery tags start again at 1 and the message comes again. The old delivery's handle
 /// once ended the new delivery's span, because both have the tag 1.
 #[tokio::test]
@@ -224,6 +262,34 @@ async fn after_a_recovered_connection_the_same_tag_is_another_delivery() -> Resu
     assert!(new.ack(BasicAckOptions::default()).await?);
     assert_ended(&rabbit, &["cancelled", "ok"]);
     rabbit.capture.assert_no_open_spans();
+    rabbit.channel.queue_delete(queue, QueueDeleteOptions::default()).await?;
+    Ok(())
+}
+
+/// An acknowledgement of many once ended spans of before the recovery as well, whose messages come again.
+#[tokio::test]
+async fn after_a_recovered_connection_many_are_acknowledged_without_those_of_before() -> Result<()> {
+    let server = RabbitMq::shared().await?;
+    let proxy = Proxy::start(server.url()).await?;
+    let rabbit = Rabbit::connect(proxy.url(), ConnectionProperties::default().enable_auto_recover()).await?;
+    let queue = unique("recovered");
+    rabbit.channel.queue_declare(queue.clone(), Default::default(), Default::default()).await?;
+    let mut consumer = rabbit.consumer(&queue).await?;
+    let before = start(&rabbit, &queue, &mut consumer, 2).await?;
+    assert!(before[0].ack(BasicAckOptions::default()).await?);
+    assert_eq!(before[1].get_ref().delivery_tag, 2);
+
+    proxy.cut();
+    let first = next(&mut consumer).await?.start();
+    rabbit.publish_bare(&queue, BasicProperties::default()).await?;
+    let passed_over = next(&mut consumer).await?; // it would take the place of the one from before
+    let third = start(&rabbit, &queue, &mut consumer, 1).await?;
+    assert_eq!((passed_over.get_ref().delivery_tag, third[0].get_ref().delivery_tag), (2, 3));
+    assert!(third[0].ack(MULTIPLE).await?);
+    assert_ended(&rabbit, &["ok"; 3]);
+    assert_eq!(consumer.open_spans().len(), 1);
+    drop((before, first, third));
+    assert_ended(&rabbit, &["ok", "ok", "ok", "cancelled"]);
     rabbit.channel.queue_delete(queue, QueueDeleteOptions::default()).await?;
     Ok(())
 }

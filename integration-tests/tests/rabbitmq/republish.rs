@@ -134,6 +134,74 @@ async fn on_a_channel_without_confirms_the_original_is_acknowledged_at_once() ->
     Ok(())
 }
 
+/// As a delayed exchange of the plugin needs it, of which the broker says `NO_ROUTE` although it delivers the message later.
+#[tokio::test]
+async fn a_copy_that_is_not_mandatory_is_taken_for_published_also_where_no_queue_has_it_yet() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let queue = rabbit.queue().await?;
+    rabbit.publish_bare(&queue, BasicProperties::default()).await?;
+    let (delivery, channel) = take(&rabbit, &queue).await?;
+    let producer = warehouse(&rabbit).mandatory_copies(false);
+    soon(producer.retry(delivery.get_ref(), 1, "".into(), "nobody".into())).await??;
+    assert!(!came_back(&rabbit, &queue, channel).await?);
+    rabbit.capture.assert_trace("publish nobody  warehouse  PRODUCER");
+    Ok(())
+}
+
+/// A classic queue would hand the quorum queue's count on for ever, and every delivery would be a late attempt.
+#[tokio::test]
+async fn a_quorum_queues_count_stays_behind() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let (queue, target) = (rabbit.queue().await?, rabbit.queue().await?);
+    let counted = || with_headers([("x-delivery-count", AMQPValue::LongLongInt(3)), ("tenant", text("acme"))]);
+    rabbit.publish_bare(&queue, counted()).await?;
+    let (delivery, _channel) = take(&rabbit, &queue).await?;
+    assert_eq!(delivery.attempt(), 4);
+    warehouse(&rabbit).republish(delivery.get_ref(), "".into(), target.clone()).await?;
+    let (copy, _channel) = take(&rabbit, &target).await?;
+    assert_eq!(copy.attempt(), 1);
+    let headers = copy.get_ref().properties.headers().clone().context("headers")?;
+    assert!(headers.contains_key("tenant") && !headers.contains_key("x-delivery-count"), "{headers:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_started_delivery_that_is_sent_on_ends_as_its_copy_does() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let (queue, target) = (rabbit.queue().await?, rabbit.queue().await?);
+    let producer = warehouse(&rabbit);
+    for _ in 0..3 {
+        rabbit.publish_bare(&queue, BasicProperties::default()).await?;
+    }
+    let settings = rabbit.warehouse().settle_spans(true);
+    let mut consumer = TracedConsumer::with_settings(rabbit.consume(&queue).await?, &settings);
+    let retried = next(&mut consumer).await?.start();
+    soon(retried.retry(&producer, "".into(), target.clone())).await??;
+    let given_up = next(&mut consumer).await?.start();
+    soon(given_up.republish(&producer, "".into(), target.clone())).await??;
+    let refused = next(&mut consumer).await?.start();
+    soon(refused.republish(&producer, "".into(), "nobody".into())).await?.expect_err("no such queue");
+    assert!(refused.get_ref().acker.usable(), "not acknowledged");
+    drop((retried, given_up, refused));
+    rabbit.capture.assert_trace(&format!(
+        "
+         process {queue}           warehouse  CONSUMER
+           publish {target}        warehouse  PRODUCER
+           ack {queue}             warehouse  CLIENT
+         process {queue}           warehouse  CONSUMER
+           publish {target}        warehouse  PRODUCER
+           ack {queue}             warehouse  CLIENT
+         process {queue}           warehouse  CONSUMER  ✗ NO_ROUTE
+           publish nobody          warehouse  PRODUCER  ✗ NO_ROUTE"
+    ));
+    for attempt in [2, 1] {
+        let copy = rabbit.pull(&target).await?.context("a copy")?.delivery;
+        let header = copy.properties.headers().as_ref().and_then(|headers| headers.inner().get("x-attempt").cloned());
+        assert_eq!(header, Some(text("2")).filter(|_| attempt == 2));
+    }
+    Ok(())
+}
+
 /// Nothing else could tie the copy to the attempt that made it.
 #[tokio::test]
 async fn a_message_without_a_context_gets_the_one_of_its_republishing() -> Result<()> {

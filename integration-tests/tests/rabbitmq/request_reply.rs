@@ -32,16 +32,17 @@ async fn question_and_answer_are_one_trace_and_the_answers_destination_is_anonym
     let rabbit = Rabbit::new().await?;
     let queue = rabbit.queue().await?;
     let (mut requester, mut responder) = (requester(&rabbit).await?, rabbit.consumer(&queue).await?);
-    let asking = requester.request("".into(), queue.clone(), b"item 42", BasicProperties::default());
+    let question = BasicProperties::default().with_correlation_id("price-of-42".into());
+    let asking = requester.request("".into(), queue.clone(), b"item 42", question);
     let (reply, answered) = soon(async { tokio::join!(asking, answer(&rabbit, &mut responder)) }).await?;
     answered?;
     let price = reply?.context("a reply")?.process(async |reply| anyhow::Ok(reply.data)).await?;
     assert_eq!(price, b"9.90");
     rabbit.capture.assert_trace(&format!(
         "publish {queue}            shop       PRODUCER
-           process {queue}          warehouse  CONSUMER  → publish {queue}  {{messaging.message.conversation_id=1}}
-             publish                warehouse  PRODUCER  {{messaging.destination.anonymous=true, messaging.message.conversation_id=1}}
-               process              shop       CONSUMER  → publish  {{messaging.destination.anonymous=true, messaging.message.conversation_id=1}}"
+           process {queue}          warehouse  CONSUMER  → publish {queue}  {{messaging.message.conversation_id=price-of-42}}
+             publish                warehouse  PRODUCER  {{messaging.destination.anonymous=true, messaging.message.conversation_id=price-of-42}}
+               process              shop       CONSUMER  → publish  {{messaging.destination.anonymous=true, messaging.message.conversation_id=price-of-42}}"
     ));
     rabbit.capture.assert_no_open_spans();
     for span in rabbit.capture.spans().iter().filter(|span| !span.name().contains(' ')) {
@@ -52,6 +53,27 @@ async fn question_and_answer_are_one_trace_and_the_answers_destination_is_anonym
         let made_up = metric.attributes().iter().any(|attribute| attribute.value.to_string().contains("reply-to"));
         assert!(!made_up, "{metric:?}");
     }
+    Ok(())
+}
+
+/// Conversation ids are what backends search by: those of two requesters once were both 1, 2, 3.
+#[tokio::test]
+async fn a_question_without_an_id_gets_one_that_no_other_has() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let queue = rabbit.queue().await?;
+    let mut responder = rabbit.consumer(&queue).await?;
+    let mut ids = Vec::new();
+    for mut requester in [requester(&rabbit).await?, requester(&rabbit).await?] {
+        for _ in 0..2 {
+            let asking = requester.request("".into(), queue.clone(), b"item 42", BasicProperties::default());
+            let (reply, answered) = soon(async { tokio::join!(asking, answer(&rabbit, &mut responder)) }).await?;
+            answered?;
+            ids.push(reply?.context("a reply")?.into_inner().properties.correlation_id().clone().context("an id")?);
+        }
+    }
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), 4, "{ids:?}");
     Ok(())
 }
 

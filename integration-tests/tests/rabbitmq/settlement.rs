@@ -1,6 +1,7 @@
 //! Settling: by `process_and_settle`, by the handler, or by hand on a delivery that was started.
 
 use anyhow::{Result, anyhow};
+use futures_util::FutureExt as _;
 use lapin::BasicProperties;
 use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicNackOptions, BasicRejectOptions};
 use lapin::types::FieldTable;
@@ -182,6 +183,54 @@ async fn the_second_acknowledgement_of_a_message_is_lapins_false_and_changes_not
     assert!(!delivery.nack(REQUEUE).await?);
     drop(delivery);
     rabbit.capture.assert_trace(&format!("process {queue}  warehouse  CONSUMER"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_handler_that_settled_the_message_itself_gets_its_output_back_and_the_span_says_so() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let queue = rabbit.queue().await?;
+    rabbit.publish_bare(&queue, BasicProperties::default()).await?;
+    let mut consumer = rabbit.consumer(&queue).await?;
+    let settled = next(&mut consumer).await?.process_and_settle(async |delivery| {
+        assert!(delivery.ack(BasicAckOptions::default()).await?);
+        anyhow::Ok("the output")
+    });
+    assert_eq!(settled.await?, "the output");
+    rabbit.capture.assert_trace(&format!("process {queue}  warehouse  CONSUMER  ✗ not_settled"));
+    Ok(())
+}
+
+/// lapin has queued the acknowledgement; where another thread has written it already, once more.
+#[tokio::test]
+async fn an_acknowledgement_that_is_dropped_on_its_way_counts() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let queue = rabbit.queue().await?;
+    let channel = rabbit.another_channel().await?;
+    let settings = rabbit.warehouse().settle_spans(true);
+    let mut consumer = TracedConsumer::with_settings(consume(&channel, &queue).await?, &settings);
+    let delivery = loop {
+        rabbit.capture.clear();
+        rabbit.publish_bare(&queue, BasicProperties::default()).await?;
+        let delivery = next(&mut consumer).await?.start();
+        if delivery.ack(BasicAckOptions::default()).now_or_never().is_none() {
+            break delivery;
+        }
+    };
+    let settled = format!(
+        "process {queue}  warehouse  CONSUMER
+           ack {queue}     warehouse  CLIENT"
+    );
+    rabbit.capture.assert_trace(&settled);
+    rabbit.capture.assert_no_open_spans();
+    drop(delivery);
+    rabbit.capture.assert_trace(&settled);
+    // lapin acknowledges one after the other, so that the next one says that this one is written.
+    rabbit.publish_bare(&queue, BasicProperties::default()).await?;
+    next(&mut consumer).await?.process_and_settle(async |_| anyhow::Ok(())).await?;
+    // What is not acknowledged would come back now.
+    channel.close(200, "".into()).await?;
+    assert!(rabbit.pull(&queue).await?.is_none());
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use anyhow::{Context as _, Result, anyhow};
 use lapin::message::DeliveryResult;
 use lapin::options::{BasicAckOptions, BasicCancelOptions, QueueDeclareOptions, QueueDeleteOptions};
-use lapin::types::FieldTable;
+use lapin::types::{FieldTable, ShortString};
 use lapin::{BasicProperties, ConsumerDelegate};
 use opentelemetry::Context;
 use opentelemetry::trace::{TraceContextExt as _, Tracer as _};
@@ -166,6 +166,57 @@ impl ConsumerDelegate for Clerk {
     }
 }
 
+/// Notes the tags in the order of the calls, and whether the call is inside a span; the third one panics.
+struct Notes(UnboundedSender<(u64, bool)>);
+
+impl ConsumerDelegate for Notes {
+    fn on_new_delivery(&self, delivery: DeliveryResult) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        let tag = delivery.expect("no fault").expect("a delivery").delivery_tag;
+        self.0.send((tag, Context::current().has_active_span())).ok();
+        assert_ne!(tag, 3, "the third");
+        Box::pin(async {})
+    }
+}
+
+/// lapin calls a delegate itself, one message after the other, and spawns only what it gives back.
+#[tokio::test]
+async fn a_delegate_is_called_where_lapin_calls_it_and_in_its_order() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let queue = rabbit.queue().await?;
+    for _ in 0..3 {
+        rabbit.publish(&queue).await?;
+    }
+    let consumer = rabbit.consumer(&queue).await?;
+    all_fetched(&rabbit, &queue).await?;
+    let (told, mut notes) = unbounded_channel();
+    let around = Context::new().with_span(rabbit.capture.tracer("warehouse").start("set up"));
+    let panicked = {
+        let _around = around.clone().attach();
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| consumer.set_delegate(Notes(told))))
+    };
+    around.span().end();
+    panicked.expect_err("as the delegate did");
+    for tag in 1..=3 {
+        assert_eq!(notes.try_recv(), Ok((tag, true)), "called when `set_delegate` has returned");
+    }
+    soon(rabbit.capture.spans_ended(7)).await?;
+    let one = format!(
+        "publish {queue}        shop       PRODUCER\n  process {queue}      warehouse  CONSUMER  → publish {queue}"
+    );
+    rabbit.capture.assert_trace(&format!("{one}\n{one}\n{one}  ✗ panic\nset up  warehouse  INTERNAL"));
+    Ok(())
+}
+
+/// Waits until the client has all messages of the queue.
+async fn all_fetched(rabbit: &Rabbit, queue: &ShortString) -> Result<()> {
+    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    let waiting = async {
+        while rabbit.channel.queue_declare(queue.clone(), passive, FieldTable::default()).await?.message_count() > 0 {}
+        anyhow::Ok(())
+    };
+    soon(waiting).await?
+}
+
 #[tokio::test]
 async fn a_type_as_lapins_delegate_is_told_everything_that_lapin_tells() -> Result<()> {
     let rabbit = Rabbit::new().await?;
@@ -223,12 +274,7 @@ async fn a_thousand_messages_fetched_ahead_have_no_span_until_one_is_processed()
     }
     assert!(soon(rabbit.channel.wait_for_confirms()).await??.is_empty());
     let mut consumer = rabbit.consumer(&queue).await?;
-    let passive = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
-    let all_fetched = async {
-        while rabbit.channel.queue_declare(queue.clone(), passive, FieldTable::default()).await?.message_count() > 0 {}
-        anyhow::Ok(())
-    };
-    soon(all_fetched).await??;
+    all_fetched(&rabbit, &queue).await?;
     assert!(rabbit.capture.spans().is_empty() && rabbit.capture.open_spans().is_empty());
     let mut fetched = Vec::new();
     for _ in 0..1_000 {

@@ -92,8 +92,19 @@ async fn each_delivery_stands_in_its_place_and_a_failed_record_comes_back_as_giv
         assert_as_given(message);
         let failed = capture.span("send orders").attribute("error.type").map(ToString::to_string);
         assert_eq!(failed.as_deref(), Some("_UNKNOWN_PARTITION"));
+        assert_eq!(sent(&capture), [(2.0, None), (1.0, Some("_UNKNOWN_PARTITION".to_owned()))]);
     }
     Ok(())
+}
+
+/// What the counter of sent messages says: how many, with which error.
+fn sent(capture: &Capture) -> Vec<(f64, Option<String>)> {
+    let metrics = capture.metrics().into_iter();
+    let sent = metrics.filter(|metric| metric.name() == "messaging.client.sent.messages");
+    let mut sent: Vec<_> =
+        sent.map(|metric| (metric.value(), metric.attribute("error.type").map(ToString::to_string))).collect();
+    sent.sort_by(|one, other| one.1.cmp(&other.1));
+    sent
 }
 
 #[tokio::test]
@@ -120,6 +131,8 @@ async fn a_batch_that_is_dropped_is_cancelled_until_all_records_are_queued() -> 
         }
         let ending = capture.span("send orders").attribute("error.type").map(ToString::to_string);
         assert_eq!(ending.as_deref(), error);
+        let queued = if error.is_some() { 1.0 } else { 3.0 };
+        assert_eq!(sent(&capture), [(queued, None)], "what is queued will be delivered");
     }
     Ok(())
 }
@@ -129,6 +142,7 @@ async fn an_empty_batch_sends_nothing() -> Result<()> {
     let (cluster, capture) = (Cluster::start()?, Capture::new());
     let producer = cluster.producer(&capture.settings("shop"))?;
     assert!(producer.send_batch(Vec::<FutureRecord<'_, str, str>>::new(), TIMEOUT).await.is_empty());
+    assert!(capture.spans().is_empty() && capture.metrics().is_empty());
     capture.assert_no_open_spans();
     Ok(())
 }
