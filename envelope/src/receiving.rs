@@ -177,10 +177,11 @@ impl Inner {
     #[inline]
     pub(crate) fn read(&self, headers: &dyn Extractor) -> Extracted {
         let settings = &self.settings;
-        let names = &settings.foreign_traceparents;
-        let foreign = ForeignHeaders { headers, names };
-        let headers = if names.is_empty() { headers } else { &foreign };
-        let extracted = self.propagators.extract(headers, self.headers_repeat, &settings.baggage);
+        let extracted = if settings.foreign_traceparents.is_empty() {
+            self.propagators.extract(headers, self.headers_repeat, &settings.baggage)
+        } else {
+            self.read_also_foreign(headers)
+        };
         if settings.trust == Trust::Trusted {
             return extracted;
         }
@@ -193,6 +194,14 @@ impl Inner {
             TraceState::NONE,
         );
         Extracted { span_context, context: Context::new(), finding: extracted.finding }
+    }
+
+    /// Apart from the other way, which so stays in one piece.
+    #[cold]
+    #[inline(never)]
+    fn read_also_foreign(&self, headers: &dyn Extractor) -> Extracted {
+        let headers = ForeignHeaders { headers, names: &self.settings.foreign_traceparents };
+        self.propagators.extract(&headers, self.headers_repeat, &self.settings.baggage)
     }
 
     /// Untrusted goes before the application's hook, that before the destination, and all before the setting for everything.

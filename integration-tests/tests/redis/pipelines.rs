@@ -131,7 +131,11 @@ async fn messages_after_a_clear_have_their_envelopes() -> Result<()> {
         assert_eq!(receivers, [1, 1]);
         for payload in [b"3", b"4"] {
             let message = next(&mut consumer).await?;
-            message.process(async |message| anyhow::Ok(assert_eq!(message.payload(), payload))).await?;
+            let handled = message.process(async |message| {
+                assert_eq!(message.payload(), payload);
+                anyhow::Ok(())
+            });
+            handled.await?;
         }
         let spans = server.capture.spans();
         let processed: Vec<_> = spans.iter().filter(|span| span.name().starts_with("process")).collect();
