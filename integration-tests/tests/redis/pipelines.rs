@@ -6,7 +6,7 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use traced_redis::{Form, TracedProducer};
 
-use crate::server::{Server, attribute, next, processed, soon, unique};
+use crate::server::{Server, attribute, processed, soon, unique};
 
 #[tokio::test]
 async fn a_create_span_for_each_message_and_a_send_span_that_links_them() -> Result<()> {
@@ -130,16 +130,11 @@ async fn messages_after_a_clear_have_their_envelopes() -> Result<()> {
             .await?;
         assert_eq!(receivers, [1, 1]);
         for payload in [b"3", b"4"] {
-            let message = next(&mut consumer).await?;
-            let handled = message.process(async |message| {
-                assert_eq!(message.payload(), payload);
-                anyhow::Ok(())
-            });
-            handled.await?;
+            assert_eq!(processed(&mut consumer).await?, payload);
         }
         let spans = server.capture.spans();
-        let processed: Vec<_> = spans.iter().filter(|span| span.name().starts_with("process")).collect();
-        assert!(processed.iter().all(|span| span.parent_id().is_some()) && processed.len() == 2);
+        let of_handlers: Vec<_> = spans.iter().filter(|span| span.name().starts_with("process")).collect();
+        assert!(of_handlers.iter().all(|span| span.parent_id().is_some()) && of_handlers.len() == 2);
         let sent = server.capture.span(&format!("publish {channel}"));
         assert_eq!(attribute(&sent, "messaging.batch.message_count").as_deref(), Some("2"));
     }
