@@ -90,9 +90,8 @@ impl Message<'_> {
     /// # let capture = Capture::new();
     /// # let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     /// # let headers: MessageHeaders = [("traceparent", parent)].into_iter().collect();
-    /// let settings = capture.settings("warehouse").relation_with(|message| match message.redelivered() {
-    ///     true => Relation::New, // a crash ago: a trace of its own
-    ///     false => Relation::Auto,
+    /// let settings = capture.settings("warehouse").relation_with(|message| {
+    ///     if message.redelivered() { Relation::New } else { Relation::Auto } // handled before, perhaps
     /// });
     /// let telemetry = Telemetry::new("rabbitmq", &settings);
     /// drop(telemetry.process(Operation::new("process", "orders").redelivered(true), &headers));
