@@ -90,7 +90,8 @@ impl Destination {
         self
     }
 
-    /// The consumer group that reads here, where the client tells; that of [`Settings::consumer_group`] goes before it.
+    /// The consumer group that reads here, where the client tells; that of
+    /// [`Settings::consumer_group`](crate::Settings::consumer_group) goes before it.
     ///
     /// ```
     /// use traced_envelope::{Destination, MessageHeaders, Operation, Telemetry, testing::Capture};

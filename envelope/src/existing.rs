@@ -50,16 +50,18 @@ impl Default for Existing {
 }
 
 impl Telemetry {
-    /// Looks for a context on a message that is about to be sent; give it to [`Operation::existing`]. Where a hook, a filter or a
-    /// captured header asks for them, it takes the message's headers along.
+    /// Looks for a context on a message that is about to be sent; give it to
+    /// [`Operation::existing`](crate::Operation::existing). Where a hook, a filter or a captured header asks for them, it takes the
+    /// message's headers along.
     ///
     /// ```
-    /// use traced_envelope::{MessageHeaders, Operation, Settings, Telemetry};
+    /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
     ///
-    /// let telemetry = Telemetry::new("nats", &Settings::default());
-    /// let mut headers: MessageHeaders = [("traceparent", "stale")].into_iter().collect();
+    /// let telemetry = Telemetry::new("nats", &Capture::new().settings("shop"));
+    /// let mut headers: MessageHeaders = [("traceparent", "half"), ("tracestate", "a=1")].into_iter().collect();
     /// let existing = telemetry.existing(&headers);
-    /// telemetry.send(Operation::new("publish", "orders").existing(existing), &mut headers).handed_over();
+    /// drop(telemetry.send(Operation::new("publish", "orders").existing(existing), &mut headers));
+    /// assert!(headers.iter().all(|(name, value)| name == "traceparent" && value != "half")); // all of it is replaced
     /// ```
     #[must_use]
     pub fn existing(&self, headers: &dyn Extractor) -> Existing {

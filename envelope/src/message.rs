@@ -7,13 +7,17 @@ use std::time::Duration;
 /// Facts about a message, for the closures given to [`Settings`](crate::Settings).
 ///
 /// ```
-/// use traced_envelope::{Relation, Settings};
+/// use traced_envelope::{MessageHeaders, Operation, Relation, Telemetry, testing::Capture};
 ///
-/// let settings = Settings::default().relation_with(|message| {
+/// # let capture = Capture::new();
+/// # let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// # let headers: MessageHeaders = [("traceparent", parent), ("x-replay", "1")].into_iter().collect();
+/// let settings = capture.settings("warehouse").relation_with(|message| {
 ///     let replayed = message.header("x-replay").is_some();
 ///     if replayed || message.is_old() { Relation::New } else { Relation::Auto }
 /// });
-/// # let _ = settings;
+/// drop(Telemetry::new("nats", &settings).process(Operation::new("process", "orders"), &headers));
+/// assert_eq!(capture.span("process orders").parent_id(), None);
 /// ```
 #[derive(Clone, Copy)]
 pub struct Message<'a> {
@@ -90,9 +94,8 @@ impl Message<'_> {
     /// # let capture = Capture::new();
     /// # let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     /// # let headers: MessageHeaders = [("traceparent", parent)].into_iter().collect();
-    /// let settings = capture.settings("warehouse").relation_with(|message| match message.redelivered() {
-    ///     true => Relation::New, // a crash ago: a trace of its own
-    ///     false => Relation::Auto,
+    /// let settings = capture.settings("warehouse").relation_with(|message| {
+    ///     if message.redelivered() { Relation::New } else { Relation::Auto } // handled before, perhaps
     /// });
     /// let telemetry = Telemetry::new("rabbitmq", &settings);
     /// drop(telemetry.process(Operation::new("process", "orders").redelivered(true), &headers));

@@ -24,13 +24,15 @@ use std::sync::Arc;
 /// The futures that it returns may be dropped at any point: the span ends then.
 ///
 /// ```
-/// use traced_envelope::{MessageHeaders, Operation, Outcome, Settings, Telemetry};
+/// use traced_envelope::{MessageHeaders, Operation, Outcome, Telemetry, testing::Capture};
 ///
-/// let telemetry = Telemetry::new("nats", &Settings::default());
+/// # let capture = Capture::new();
+/// # let telemetry = Telemetry::new("nats", &capture.settings("shop"));
 /// let mut headers = MessageHeaders::new();
 /// let span = telemetry.send(Operation::new("publish", "orders"), &mut headers);
 /// // ... hand `headers` and the payload to the client ...
 /// span.end(Outcome::Ok);
+/// capture.assert_trace("publish orders  shop  PRODUCER");
 /// ```
 #[must_use = "the span ends when this is dropped"]
 pub struct MessageSpan {

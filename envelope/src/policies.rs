@@ -4,10 +4,17 @@
 /// What a producer does with a context that the message carries already, because it was consumed and is sent on.
 ///
 /// ```
-/// use traced_envelope::{ExistingContext, Settings};
+/// use opentelemetry::trace::SpanKind;
+/// use traced_envelope::{ExistingContext, MessageHeaders, Operation, Telemetry, testing::Capture};
 ///
-/// let forwarder = Settings::default().existing_context(ExistingContext::Keep);
-/// # let _ = forwarder;
+/// # let capture = Capture::new();
+/// # let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// # let mut headers: MessageHeaders = [("traceparent", parent)].into_iter().collect();
+/// let settings = capture.settings("forwarder").existing_context(ExistingContext::Keep);
+/// let telemetry = Telemetry::new("nats", &settings);
+/// let operation = Operation::new("publish", "orders").existing(telemetry.existing(&headers));
+/// drop(telemetry.send(operation, &mut headers));
+/// assert_eq!(capture.span("publish orders").kind(), SpanKind::Client); // who created the message is another
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
@@ -23,11 +30,13 @@ pub enum ExistingContext {
 /// Whether those who write to a queue are trusted.
 ///
 /// ```
-/// use traced_envelope::{Settings, Trust};
+/// use opentelemetry::baggage::BaggageExt;
+/// use traced_envelope::{MessageHeaders, Operation, Settings, Telemetry, Trust};
 ///
-/// let public_queue = Settings::default().trust(Trust::Untrusted);
-/// let the_same = Settings::default().untrusted();
-/// # let _ = (public_queue, the_same);
+/// let telemetry = Telemetry::new("nats", &Settings::default().trust(Trust::Untrusted));
+/// let headers: MessageHeaders = [("baggage", "user.role=admin")].into_iter().collect();
+/// let span = telemetry.process(Operation::new("process", "uploads"), &headers);
+/// assert!(span.context().baggage().is_empty()); // nothing that a stranger says reaches the handler
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
@@ -45,11 +54,13 @@ pub enum Trust {
 /// Which way contexts and baggage travel; spans and metrics are made all the same.
 ///
 /// ```
-/// use traced_envelope::{Propagation, Settings};
+/// use traced_envelope::{MessageHeaders, Operation, Propagation, Telemetry, testing::Capture};
 ///
 /// // Kafka brokers that still keep message format 1 refuse headers.
-/// let settings = Settings::default().propagation(Propagation::ExtractOnly);
-/// # let _ = settings;
+/// let settings = Capture::new().settings("shop").propagation(Propagation::ExtractOnly);
+/// let mut headers = MessageHeaders::new();
+/// drop(Telemetry::new("kafka", &settings).send(Operation::new("send", "orders"), &mut headers));
+/// assert_eq!(headers, MessageHeaders::new());
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]

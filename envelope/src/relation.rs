@@ -9,13 +9,17 @@ use opentelemetry::trace::SpanContext;
 /// worker's loop from collecting every message in one endless trace.
 ///
 /// ```
-/// use traced_envelope::{Relation, Settings};
+/// use traced_envelope::{MessageHeaders, Operation, Relation, Telemetry, testing::Capture};
 ///
-/// let settings = Settings::default()
-///     .relation(Relation::Link)
-///     .relation_for("emails.*", Relation::New)
-///     .relation_with(|message| if message.attempt() > 1 { Relation::Link } else { Relation::Auto });
-/// # let _ = settings;
+/// # let capture = Capture::new();
+/// # let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// # let headers: MessageHeaders = [("traceparent", parent)].into_iter().collect();
+/// let settings = capture.settings("mailer").relation(Relation::Parent).relation_for("emails.*", Relation::Link);
+/// let telemetry = Telemetry::new("nats", &settings);
+/// drop(telemetry.process(Operation::new("process", "orders"), &headers));
+/// drop(telemetry.process(Operation::new("process", "emails.welcome"), &headers));
+/// assert!(capture.span("process orders").parent_id().is_some());
+/// assert!(capture.span("process emails.welcome").parent_id().is_none());
 /// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]

@@ -71,11 +71,17 @@ impl Settings {
     /// `anyhow::Error`, `Box<dyn Error>` and texts.
     ///
     /// ```
+    /// # use std::fmt;
     /// # struct PaymentError;
     /// # impl PaymentError { fn kind(&self) -> &'static str { "declined" } }
-    /// let settings = traced_envelope::Settings::default()
-    ///     .on_error(|error| error.downcast_ref::<PaymentError>().map(PaymentError::kind));
-    /// # let _ = settings;
+    /// # impl fmt::Display for PaymentError {
+    /// #     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result { formatter.write_str("card 4711") }
+    /// # }
+    /// use traced_envelope::{Outcome, Settings, Telemetry};
+    ///
+    /// let settings = Settings::default().on_error(|error| error.downcast_ref().map(PaymentError::kind));
+    /// let outcome = Telemetry::new("nats", &settings).outcome(&Err::<(), _>(PaymentError));
+    /// assert_eq!(outcome, Outcome::error("declined", "card 4711"));
     /// ```
     #[must_use]
     pub fn on_error(mut self, name: impl Fn(&dyn Any) -> Option<&'static str> + Send + Sync + 'static) -> Self {

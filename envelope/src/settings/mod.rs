@@ -29,8 +29,7 @@ pub(crate) type RelationHook = dyn Fn(&Message<'_>) -> Relation + Send + Sync;
 ///
 /// ```
 /// use opentelemetry::KeyValue;
-/// use std::time::Duration;
-/// use traced_envelope::{BaggagePolicy, Relation, SemConv, Settings};
+/// use traced_envelope::{BaggagePolicy, Destination, Relation, SemConv, Settings, Telemetry};
 ///
 /// let settings = Settings::default()
 ///     .relation(Relation::Link)
@@ -41,7 +40,8 @@ pub(crate) type RelationHook = dyn Fn(&Message<'_>) -> Relation + Send + Sync;
 ///     .capture_headers(["x-tenant", "x-death*"])
 ///     .on_process(|message, attributes| attributes.push(KeyValue::new("replayed", message.is_old())))
 ///     .semconv(SemConv::Both);
-/// # let _ = settings;
+/// let order = Telemetry::new("rabbitmq", &settings).prepare("publish", Destination::new("orders:order.42"));
+/// assert_eq!(order.span_name(), "publish orders:order.{id}");
 /// ```
 #[derive(Clone)]
 pub struct Settings {

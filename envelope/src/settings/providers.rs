@@ -80,14 +80,14 @@ impl Settings {
     ///
     /// ```
     /// use opentelemetry::propagation::Extractor;
-    /// use opentelemetry_propagator_b3::propagator::Propagator;
+    /// use opentelemetry_propagator_b3::Propagator;
     /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};
     ///
     /// # let capture = Capture::new();
     /// let telemetry = Telemetry::new("nats", &capture.settings("shop").propagator(Propagator::new()));
     /// let mut headers = MessageHeaders::new();
     /// drop(telemetry.send(Operation::new("publish", "orders"), &mut headers));
-    /// assert!(headers.get("b3").is_some() && headers.get("traceparent").is_none());
+    /// assert!(headers.get("x-b3-traceid").is_some() && headers.get("traceparent").is_none());
     /// ```
     #[must_use]
     pub fn propagator(mut self, propagator: impl TextMapPropagator + Send + Sync + 'static) -> Self {

@@ -66,6 +66,15 @@ pub struct CloudEvents {
 
 impl CloudEvents {
     /// Events of a source, a URI or a path such as `/shop`. An empty one, which no event may have, is written as `/`.
+    ///
+    /// ```
+    /// use traced_envelope::{CloudEvents, Form, MessageHeaders};
+    ///
+    /// let sent = Form::CloudEvents(CloudEvents::new("/shop")).encode(&MessageHeaders::new(), b"\x00\x01");
+    /// let event: serde_json::Value = serde_json::from_slice(&sent)?;
+    /// assert_eq!((&event["source"], &event["data_base64"]), (&"/shop".into(), &"AAE=".into()));
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn new(source: impl Into<Cow<'static, str>>) -> Self {
         Self {
@@ -76,6 +85,15 @@ impl CloudEvents {
     }
 
     /// What happened, in the events' `type`: best a name under a domain of yours, as `com.example.order.created`. Default: `message`.
+    ///
+    /// ```
+    /// use traced_envelope::{CloudEvents, Form, MessageHeaders};
+    ///
+    /// let form = Form::CloudEvents(CloudEvents::new("/shop").event_type("com.example.order.created"));
+    /// let event: serde_json::Value = serde_json::from_slice(&form.encode(&MessageHeaders::new(), b"{}"))?;
+    /// assert_eq!(event["type"], "com.example.order.created"); // what subscribers choose handlers by
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn event_type(mut self, event_type: impl Into<Cow<'static, str>>) -> Self {
         self.event_type = or_default(event_type.into(), "message");
@@ -83,6 +101,15 @@ impl CloudEvents {
     }
 
     /// The payloads' media type, in `datacontenttype`. Default: `application/octet-stream`.
+    ///
+    /// ```
+    /// use traced_envelope::{CloudEvents, Form, MessageHeaders};
+    ///
+    /// let form = Form::CloudEvents(CloudEvents::new("/shop").content_type("text/plain"));
+    /// let event: serde_json::Value = serde_json::from_slice(&form.encode(&MessageHeaders::new(), b"hello"))?;
+    /// assert_eq!(event["data"], "hello"); // readable, where the default would be Base64
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     #[must_use]
     pub fn content_type(mut self, content_type: impl Into<Cow<'static, str>>) -> Self {
         self.content_type = or_default(content_type.into(), "application/octet-stream");

@@ -47,6 +47,14 @@ impl Form {
     /// depend on them: without headers it is an envelope that has none. Headers that the form has no place for are left out, always
     /// whole: names beyond 255 bytes, what exceeds 64 headers or 65535 bytes, a repeated or an empty one, and for CloudEvents names that
     /// are no attribute's.
+    ///
+    /// ```
+    /// use traced_envelope::{Form, MessageHeaders};
+    ///
+    /// let headers: MessageHeaders = [("b3", "0")].into_iter().collect();
+    /// assert_eq!(*Form::Binary.encode(&headers, b"hello"), *b"\xF5TRC\x01\x00\x00\x06\x02b3\x00\x010hello");
+    /// assert_eq!(*Form::Bare.encode(&headers, b"hello"), *b"hello");
+    /// ```
     #[must_use]
     pub fn encode<'p>(&self, headers: &MessageHeaders, payload: &'p [u8]) -> Cow<'p, [u8]> {
         match self {

@@ -40,6 +40,15 @@ impl<'a> Envelope<'a> {
     ///
     /// It cannot fail: half a frame, a JSON object with a third member, bytes at random are plain payloads without a context, whole. The
     /// payload is not copied, but for CloudEvents with `data_base64`, or with text that has escapes.
+    ///
+    /// ```
+    /// use traced_envelope::{AcceptedForms, Envelope, Form, MessageHeaders};
+    ///
+    /// let frame = Form::Binary.encode(&MessageHeaders::new(), b"hello");
+    /// assert_eq!(Envelope::decode(&frame, AcceptedForms::default()).payload(), b"hello");
+    /// let half = &frame[..6];
+    /// assert_eq!(Envelope::decode(half, AcceptedForms::default()).payload(), half);
+    /// ```
     #[must_use]
     pub fn decode(bytes: &'a [u8], accepted: AcceptedForms) -> Self {
         let in_place = |(headers, payload): (Headers<'a>, &'a [u8])| (headers, Cow::Borrowed(payload));
@@ -56,6 +65,14 @@ impl<'a> Envelope<'a> {
     }
 
     /// The payload: bytes, or the raw text of a JSON value, spaces and number formats as they were.
+    ///
+    /// ```
+    /// use traced_envelope::{AcceptedForms, Envelope};
+    ///
+    /// let received = br#"{"trace_context":{},"payload":{ "total": 4.20 }}"#;
+    /// let received = Envelope::decode(received, AcceptedForms::default());
+    /// assert_eq!(received.payload(), br#"{ "total": 4.20 }"#); // what a signature was made over
+    /// ```
     #[must_use]
     pub fn payload(&self) -> &[u8] {
         &self.payload
@@ -102,6 +119,15 @@ impl<'a> Envelope<'a> {
     }
 
     /// The headers in their order.
+    ///
+    /// ```
+    /// use traced_envelope::{AcceptedForms, Envelope, MessageHeaders};
+    ///
+    /// let received = br#"{"trace_context":{"tracestate":"a=1"},"payload":{}}"#;
+    /// let received = Envelope::decode(received, AcceptedForms::default());
+    /// let headers: MessageHeaders = received.iter().collect(); // to be kept when the bytes are gone
+    /// assert_eq!(headers, [("tracestate", "a=1")].into_iter().collect());
+    /// ```
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.headers.iter()
     }
