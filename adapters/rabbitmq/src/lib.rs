@@ -46,7 +46,7 @@
 //!
 //! # How long a message waited
 //!
-//! `traced.message.wait.duration` is counted from the header `timestamp_in_ms`, which RabbitMQ's message interceptor writes where its
+//! `traced.message.wait.duration` is counted from the header `timestamp_in_ms`, which RabbitMQ 3.12 and later write where their
 //! configuration has `message_interceptors.incoming.set_header_timestamp.overwrite = true`: milliseconds of the broker's clock, compared with
 //! this machine's. A time of the future counts as no time. Without that header nothing is measured: AMQP's own property `timestamp` has whole
 //! seconds, of whatever clock the publisher has, which says nothing of a queue that is emptied within milliseconds.
