@@ -1,7 +1,7 @@
 //! A producer whose records have spans, and what is the same for rdkafka's three producers.
 
 use crate::in_flight::{GivenHeaders, InFlight};
-use crate::transaction::Transaction;
+use crate::open_transaction::Transaction;
 use crate::{HeaderExtractor, HeaderInjector, TracedDestination, destination};
 use opentelemetry::Context;
 use rdkafka::message::{OwnedHeaders, ToBytes};
