@@ -11,6 +11,26 @@ use traced_envelope::Outcome;
 impl<N> TracedProducer<N> {
     /// [`Producer::init_transactions`]; it has no span.
     ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// # use std::time::Duration;
+    /// # use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> rdkafka::error::KafkaResult<()> {
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers()).set("transactional.id", "shop");
+    /// # let producer: FutureProducer = config.create()?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// producer.init_transactions(Duration::from_secs(10))?; // once, before the first
+    /// producer.begin_transaction()?;
+    /// assert_eq!(capture.open_spans().len(), 1);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own, as with all functions of transactions. Like rdkafka's, they block: call them where that is allowed, such as in
@@ -61,6 +81,20 @@ impl<N> TracedProducer<N> {
 
     /// [`Producer::send_offsets_to_transaction`], within the transaction's span.
     ///
+    /// ```no_run
+    /// use rdkafka::consumer::{BaseConsumer, Consumer};
+    /// use std::time::Duration;
+    /// use traced_kafka::{TracedConsumer, TracedProducer};
+    ///
+    /// # fn example(consumer: TracedConsumer<BaseConsumer>, producer: TracedProducer) -> rdkafka::error::KafkaResult<()> {
+    /// let (positions, group) = (consumer.get_ref().position()?, consumer.get_ref().group_metadata());
+    /// if let Some(group) = group {
+    ///     producer.send_offsets_to_transaction(&positions, &group, Duration::from_secs(10))?;
+    /// }
+    /// producer.commit_transaction(Duration::from_secs(10))?; // what was read counts as read with what was sent
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own; an abort after it has it as `error.type`.
@@ -82,6 +116,33 @@ impl<N> TracedProducer<N> {
 
     /// [`Producer::commit_transaction`]: the transaction's span ends.
     ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// # use rdkafka::util::Timeout;
+    /// # use std::time::Duration;
+    /// # use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> rdkafka::error::KafkaResult<()> {
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers()).set("transactional.id", "shop");
+    /// # let producer: FutureProducer = config.create()?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// # producer.init_transactions(Duration::from_secs(10))?;
+    /// producer.begin_transaction()?;
+    /// let record = FutureRecord::to("orders").key("42").payload("{}");
+    /// producer.send(record, Timeout::Never).await.map_err(|(error, _)| error)?;
+    /// producer.commit_transaction(Duration::from_secs(10))?;
+    /// capture.assert_trace("
+    ///     transaction     shop  INTERNAL
+    ///     └─ send orders  shop  PRODUCER
+    /// ");
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own. The span goes on, because the transaction does: commit again, or abort. Only a fatal error ends it.
@@ -101,6 +162,27 @@ impl<N> TracedProducer<N> {
 
     /// [`Producer::abort_transaction`]: the transaction's span ends with an error, since nothing of it was delivered. `error.type` is
     /// that of the commit or the offsets that failed before, else `aborted`.
+    ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// # use std::time::Duration;
+    /// # use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> rdkafka::error::KafkaResult<()> {
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers()).set("transactional.id", "shop");
+    /// # let producer: FutureProducer = config.create()?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// # producer.init_transactions(Duration::from_secs(10))?;
+    /// producer.begin_transaction()?;
+    /// producer.abort_transaction(Duration::from_secs(10))?; // the order was cancelled
+    /// assert_eq!(capture.span("transaction").attribute("error.type"), Some(&"aborted".into()));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
