@@ -20,6 +20,16 @@ type Job = Box<dyn FnOnce() -> OTelSdkResult + Send>;
 ///
 /// Declare it first in `main`, so that it is dropped last, and return from `main` instead of calling `std::process::exit`, which drops
 /// nothing.
+///
+/// ```
+/// use traced_telemetry::{Guard, health, opentelemetry::global, opentelemetry::trace::Tracer};
+///
+/// let guard: Guard = traced_telemetry::init("order-service")?;
+/// drop(global::tracer("docs").start("reserve stock")); // waits to be sent
+/// drop(guard);
+/// assert_eq!((health().spans.exported, health().spans.waiting), (1, 0));
+/// # Ok::<_, traced_telemetry::Error>(())
+/// ```
 #[must_use = "telemetry ends when the guard is dropped: `let _guard = ..`, not `let _ = ..`"]
 #[derive(Debug)]
 pub struct Guard {

@@ -24,6 +24,19 @@ pub(crate) fn install(installed: Installed) {
 }
 
 /// In a word.
+///
+/// ```
+/// use traced_telemetry::{Status, health};
+///
+/// let answer = || match health().status {
+///     Status::Ok | Status::Disabled => 200,
+///     _ => 503,
+/// };
+/// assert_eq!(answer(), 503); // not initialized
+/// let _telemetry = traced_telemetry::init("order-service")?;
+/// assert_eq!(answer(), 200);
+/// # Ok::<_, traced_telemetry::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Status {
@@ -40,6 +53,15 @@ pub enum Status {
 /// A report, for people and for an endpoint.
 ///
 /// The numbers are counted since the process began, each on its own: two that are read together may be a moment apart.
+///
+/// ```
+/// let _telemetry = traced_telemetry::init("order-service")?;
+/// let health = traced_telemetry::health();
+/// assert_eq!(health.service, "order-service");
+/// assert!(health.without_context.is_empty()); // no hop has broken a trace
+/// assert!(health.warnings.is_empty(), "{:?}", health.warnings);
+/// # Ok::<_, traced_telemetry::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Health {
@@ -62,6 +84,16 @@ pub struct Health {
 }
 
 /// Of one signal.
+///
+/// ```
+/// use traced_telemetry::SignalHealth;
+///
+/// fn is_complete(signal: &SignalHealth) -> bool {
+///     signal.dropped + signal.lost == 0
+/// }
+/// let health = traced_telemetry::health();
+/// assert!([&health.spans, &health.metrics, &health.logs].into_iter().all(is_complete));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SignalHealth {

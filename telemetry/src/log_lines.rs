@@ -14,6 +14,15 @@ use tracing_subscriber::registry::LookupSpan;
 /// How log lines look.
 ///
 /// They go to standard output, whichever exporter takes logs besides.
+///
+/// ```
+/// use traced_telemetry::{LogLines, Setup};
+///
+/// let _telemetry = Setup::new("order-service").log_lines(LogLines::Json).init()?;
+/// tracing::info!(order = 42, "reserved"); // {"fields":{"order":42},"level":"INFO","message":"reserved",..}
+/// assert_eq!(LogLines::default(), LogLines::Auto); // what it is without `log_lines`
+/// # Ok::<_, traced_telemetry::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum LogLines {

@@ -33,6 +33,19 @@ impl<C: ConsumerContext> TracedConsumer<BaseConsumer<C>> {
     }
 
     /// [`BaseConsumer::iter`]: polls without a time limit, for ever. See [`TracedMessage::process_blocking`] for an example.
+    ///
+    /// ```no_run
+    /// use rdkafka::Message;
+    /// use rdkafka::consumer::BaseConsumer;
+    /// use traced_kafka::TracedConsumer;
+    ///
+    /// # fn example(consumer: TracedConsumer<BaseConsumer>) -> rdkafka::error::KafkaResult<()> {
+    /// for message in consumer.iter().take(100) {
+    ///     let message = message?;
+    ///     assert_eq!(message.get_ref().topic(), "orders");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn iter(&self) -> TracedIter<'_, C> {
         TracedIter(self)
     }
@@ -57,6 +70,15 @@ impl<'a, C: ConsumerContext> IntoIterator for &'a TracedConsumer<BaseConsumer<C>
 }
 
 /// An iterator over messages, made by [`TracedConsumer::iter`].
+///
+/// ```no_run
+/// use rdkafka::consumer::ConsumerContext;
+/// use traced_kafka::TracedIter;
+///
+/// fn skip<C: ConsumerContext>(messages: &mut TracedIter<'_, C>, count: usize) {
+///     assert_eq!(messages.take(count).count(), count); // skipped messages have no span
+/// }
+/// ```
 #[must_use = "iterators do nothing unless they are advanced"]
 pub struct TracedIter<'a, C: ConsumerContext>(&'a TracedConsumer<BaseConsumer<C>>);
 

@@ -56,6 +56,24 @@ where
     /// [`ThreadedProducer::send`], inside a span `send {topic}` whose context replaces one that the record carries. It ends with the
     /// delivery report.
     ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+    /// # use std::time::Duration;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # use traced_kafka::{TracedContext, TracedProducer};
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers());
+    /// let producer: ThreadedProducer<_> = config.create_with_context(TracedContext::new(DefaultProducerContext))?;
+    /// let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// producer.send(BaseRecord::to("orders").key("42").payload("{}")).map_err(|(error, _)| error)?;
+    /// producer.get_ref().flush(Duration::from_secs(10))?; // it polls by itself; this only waits
+    /// capture.assert_trace("send orders  shop  PRODUCER");
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own, with the record as it was given: its own headers, without ours. The span ends with it.

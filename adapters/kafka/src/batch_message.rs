@@ -52,6 +52,21 @@ impl<T> TracedConsumer<T> {
 
     /// [`process_batch`](Self::process_batch) for a handler that is no future.
     ///
+    /// ```
+    /// # use rdkafka::message::{OwnedMessage, Timestamp};
+    /// use traced_kafka::TracedConsumer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # let order = |offset| OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, offset, None);
+    /// # let capture = Capture::new();
+    /// # let consumer = TracedConsumer::with_settings((), &capture.settings("warehouse"));
+    /// # let messages = vec![consumer.wrap(order(7)), consumer.wrap(order(8))];
+    ///
+    /// let stored = consumer.process_batch_blocking(messages, |messages| Ok::<_, std::io::Error>(messages.len()))?;
+    /// assert_eq!(stored, 2);
+    /// assert_eq!(capture.span("process orders").attribute("messaging.batch.message_count"), Some(&2.into()));
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The handler's own, unchanged.

@@ -35,6 +35,18 @@ pub struct TracedConsumer<T> {
 
 impl<T> TracedConsumer<T> {
     /// Wraps a consumer, with the process-wide providers and propagator.
+    ///
+    /// ```
+    /// use rdkafka::ClientConfig;
+    /// use rdkafka::consumer::{BaseConsumer, Consumer};
+    /// use traced_kafka::TracedConsumer;
+    ///
+    /// let consumer: BaseConsumer = ClientConfig::new().set("group.id", "warehouse").create()?;
+    /// consumer.subscribe(&["orders"])?;
+    /// let consumer = TracedConsumer::new(consumer); // the subscription stays
+    /// assert_eq!(consumer.get_ref().subscription()?.count(), 1);
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
     #[must_use]
     pub fn new(consumer: T) -> Self {
         Self::with_settings(consumer, &Settings::default())
@@ -82,18 +94,58 @@ impl<T> TracedConsumer<T> {
     }
 
     /// rdkafka's consumer.
+    ///
+    /// ```
+    /// use rdkafka::consumer::Consumer;
+    /// # use rdkafka::{ClientConfig, consumer::BaseConsumer};
+    /// # use traced_kafka::TracedConsumer;
+    /// # let consumer: BaseConsumer = ClientConfig::new().set("group.id", "warehouse").create()?;
+    /// # let consumer = TracedConsumer::new(consumer);
+    ///
+    /// consumer.get_ref().subscribe(&["orders"])?;
+    /// assert_eq!(consumer.get_ref().subscription()?.count(), 1);
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &T {
         &self.consumer
     }
 
     /// Gives rdkafka's consumer back.
+    ///
+    /// ```
+    /// use rdkafka::consumer::Consumer;
+    /// # use rdkafka::{ClientConfig, consumer::BaseConsumer};
+    /// # use traced_kafka::TracedConsumer;
+    /// # let consumer: BaseConsumer = ClientConfig::new().set("group.id", "warehouse").create()?;
+    /// # let consumer = TracedConsumer::new(consumer);
+    /// # consumer.get_ref().subscribe(&["orders"])?;
+    ///
+    /// let consumer = consumer.into_inner();
+    /// assert_eq!(consumer.subscription()?.count(), 1); // as it was
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> T {
         self.consumer
     }
 
     /// Whether spans are made, or no SDK was seen so far.
+    ///
+    /// ```
+    /// use traced_kafka::TracedConsumer;
+    /// use traced_kafka::envelope::Status;
+    /// # use rdkafka::message::{OwnedMessage, Timestamp};
+    /// # let order = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, None);
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # let consumer = TracedConsumer::with_settings((), &capture.settings("warehouse"));
+    ///
+    /// assert_eq!(consumer.status(), Status::NoMessageYet);
+    /// consumer.wrap(order).process_blocking(|_| Ok::<_, std::io::Error>(()))?;
+    /// assert_eq!(consumer.status(), Status::Active); // an SDK made the span
+    /// # Ok::<_, std::io::Error>(())
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.source.telemetry.status()

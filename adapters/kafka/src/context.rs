@@ -45,18 +45,72 @@ pub struct TracedContext<C> {
 
 impl<C> TracedContext<C> {
     /// Wraps a context.
+    ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer};
+    /// # use std::time::Duration;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # use traced_kafka::{TracedContext, TracedProducer};
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers());
+    /// let context = TracedContext::new(DefaultProducerContext);
+    /// let producer: BaseProducer<_> = config.create_with_context(context)?;
+    /// let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// producer.send(BaseRecord::to("orders").key("42").payload("{}")).map_err(|(error, _)| error)?;
+    /// assert_eq!(capture.open_spans().len(), 1);
+    /// producer.get_ref().flush(Duration::from_secs(10))?; // polls: the context's callback ends the span
+    /// capture.assert_no_open_spans();
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
     #[must_use]
     pub fn new(context: C) -> Self {
         Self { context }
     }
 
     /// Your context.
+    ///
+    /// ```
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, ThreadedProducer};
+    /// # use rdkafka::{ClientConfig, ClientContext};
+    /// # use std::sync::atomic::{AtomicUsize, Ordering};
+    /// # use std::time::Duration;
+    /// # use traced_kafka::{TracedContext, TracedProducer};
+    /// #[derive(Default)]
+    /// struct Deliveries(AtomicUsize);
+    /// # impl ClientContext for Deliveries {}
+    /// # impl ProducerContext for Deliveries {
+    /// #     type DeliveryOpaque = ();
+    /// #     fn delivery(&self, _: &DeliveryResult<'_>, (): ()) {
+    /// #         self.0.fetch_add(1, Ordering::Relaxed);
+    /// #     }
+    /// # }
+    /// # let cluster = MockCluster::new(1)?;
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers());
+    ///
+    /// let producer: ThreadedProducer<_> = config.create_with_context(TracedContext::new(Deliveries::default()))?;
+    /// let producer = TracedProducer::new(producer);
+    /// producer.send(BaseRecord::to("orders").key("42").payload("{}")).map_err(|(error, _)| error)?;
+    /// producer.get_ref().flush(Duration::from_secs(10))?;
+    /// assert_eq!(producer.get_ref().context().get_ref().0.load(Ordering::Relaxed), 1); // your callback ran
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &C {
         &self.context
     }
 
     /// Gives your context back.
+    ///
+    /// ```
+    /// use traced_kafka::TracedContext;
+    ///
+    /// assert_eq!(TracedContext::new("your context").into_inner(), "your context");
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> C {
         self.context
@@ -112,6 +166,17 @@ where
 
 /// What travels through librdkafka with a record: its span and the application's own opaque value.
 /// [`TracedProducer::send`](crate::TracedProducer) makes it.
+///
+/// ```
+/// use rdkafka::producer::{DefaultProducerContext, ProducerContext};
+/// use traced_kafka::{TracedContext, TracedOpaque};
+///
+/// // Code that is generic over contexts can ask for one that traces.
+/// fn check<C: ProducerContext<DeliveryOpaque = Box<TracedOpaque<()>>>>(context: &C) -> bool {
+///     context.get_custom_partitioner().is_none()
+/// }
+/// assert!(check(&TracedContext::new(DefaultProducerContext)));
+/// ```
 pub struct TracedOpaque<D> {
     pub(crate) in_flight: InFlight,
     pub(crate) opaque: D,

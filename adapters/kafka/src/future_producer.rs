@@ -22,6 +22,27 @@ where
     /// The span ends with the delivery report, whose partition and offset it has then; attempts while the producer's queue is full
     /// belong to it.
     ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// # use rdkafka::util::Timeout;
+    /// # use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> rdkafka::error::KafkaResult<()> {
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers());
+    /// # let producer: FutureProducer = config.create()?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// let record = FutureRecord::to("orders").partition(0).key("42").payload("{}");
+    /// let delivery = producer.send(record, Timeout::Never).await.map_err(|(error, _)| error)?;
+    /// assert_eq!((delivery.partition, delivery.offset), (0, 0));
+    /// assert_eq!(capture.span("send orders").attribute("messaging.kafka.offset"), Some(&0.into()));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own, with the record as it was given: its own headers, without ours. The span has librdkafka's name of the error as

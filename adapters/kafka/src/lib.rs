@@ -98,6 +98,7 @@ mod in_flight;
 mod message;
 mod native_headers;
 mod open_message;
+mod open_transaction;
 mod producer;
 mod republish;
 mod settlement;

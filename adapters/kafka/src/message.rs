@@ -12,6 +12,19 @@ use traced_envelope::Outcome;
 /// rdkafka's two messages: the [`BorrowedMessage`] that lies in the consumer's memory, and the [`OwnedMessage`] that outlives it.
 ///
 /// It cannot be implemented elsewhere.
+///
+/// ```
+/// # use rdkafka::message::{OwnedMessage, Timestamp};
+/// # let order = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, None);
+/// use traced_kafka::{NativeMessage, TracedConsumer, TracedMessage};
+///
+/// // For messages of both kinds.
+/// fn is_first<M: NativeMessage>(message: &TracedMessage<M>) -> bool {
+///     message.get_ref().offset() == 0
+/// }
+/// # let consumer = TracedConsumer::new(());
+/// assert!(!is_first(&consumer.wrap(order))); // it is at offset 7
+/// ```
 pub trait NativeMessage: Message + sealed::Sealed {
     /// The headers as librdkafka holds them. rdkafka's own iteration panics at a name that is not UTF-8; read them by
     /// [`HeaderExtractor`](crate::HeaderExtractor).
@@ -54,6 +67,23 @@ impl NativeMessage for OwnedMessage {
 ///
 /// `M` is rdkafka's message: a [`BorrowedMessage`] as the consumer hands it out, which keeps a place in the consumer's memory, or the
 /// [`OwnedMessage`] that [`detach`](Self::detach) makes of it.
+///
+/// ```
+/// use rdkafka::Message;
+/// use traced_kafka::TracedConsumer;
+/// # use rdkafka::message::{OwnedMessage, Timestamp};
+/// # let order = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, None);
+/// # use traced_kafka::envelope::testing::Capture;
+/// # let capture = Capture::new();
+/// # let consumer = TracedConsumer::with_settings((), &capture.settings("warehouse"));
+/// # fn reserve(_: Option<&[u8]>) -> std::io::Result<()> { Ok(()) }
+///
+/// let message = consumer.wrap(order); // as `recv` and `poll` hand it out
+/// assert!(capture.spans().is_empty());
+/// message.process_blocking(|message| reserve(message.payload()))?;
+/// capture.assert_trace("process orders  warehouse  CONSUMER");
+/// # Ok::<_, std::io::Error>(())
+/// ```
 pub struct TracedMessage<M> {
     message: M,
     source: Arc<Source>,
@@ -65,12 +95,36 @@ impl<M: NativeMessage> TracedMessage<M> {
     }
 
     /// rdkafka's message.
+    ///
+    /// ```
+    /// use rdkafka::Message;
+    /// # use traced_kafka::TracedConsumer;
+    /// # use rdkafka::message::{OwnedMessage, Timestamp};
+    /// # let order = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, None);
+    /// # let message = TracedConsumer::new(()).wrap(order);
+    ///
+    /// assert_eq!((message.get_ref().topic(), message.get_ref().offset()), ("orders", 7));
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &M {
         &self.message
     }
 
     /// Gives rdkafka's message back; no span is made.
+    ///
+    /// ```
+    /// use rdkafka::Message;
+    /// # use traced_kafka::TracedConsumer;
+    /// # use rdkafka::message::{OwnedMessage, Timestamp};
+    /// # let order = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, None);
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # let consumer = TracedConsumer::with_settings((), &capture.settings("warehouse"));
+    ///
+    /// let message = consumer.wrap(order).into_inner(); // to be skipped
+    /// assert_eq!(message.offset(), 7);
+    /// assert!(capture.spans().is_empty());
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> M {
         self.message
@@ -79,6 +133,15 @@ impl<M: NativeMessage> TracedMessage<M> {
     /// Which attempt at the message this is, 1 for the first, and where nothing tells: Kafka itself counts no deliveries. By the header
     /// `x-attempt` of [`TracedProducer::retry`](crate::TracedProducer::retry), and those of
     /// [`TracedConsumer::attempt_headers`](crate::TracedConsumer::attempt_headers).
+    ///
+    /// ```
+    /// use rdkafka::message::{Header, OwnedHeaders, OwnedMessage, Timestamp};
+    /// use traced_kafka::TracedConsumer;
+    ///
+    /// let headers = OwnedHeaders::new().insert(Header { key: "x-attempt", value: Some("3") });
+    /// let order = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, Some(headers));
+    /// assert_eq!(TracedConsumer::new(()).wrap(order).attempt(), 3);
+    /// ```
     #[must_use]
     pub fn attempt(&self) -> u32 {
         self.source.attempt_headers.attempt(self.message.native_headers()).unwrap_or(1)
@@ -185,6 +248,20 @@ impl<M: NativeMessage> TracedMessage<M> {
     }
 
     /// Starts the span now and leaves it open until the message is finished with, for consumers that are so elsewhere or later.
+    ///
+    /// ```
+    /// use traced_kafka::{Outcome, TracedConsumer};
+    /// # use rdkafka::message::{OwnedMessage, Timestamp};
+    /// # let order = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, None);
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # let consumer = TracedConsumer::with_settings((), &capture.settings("warehouse"));
+    ///
+    /// let message = consumer.wrap(order).start();
+    /// assert_eq!(capture.open_spans().len(), 1);
+    /// message.finish(Outcome::Ok);
+    /// assert!(!capture.span("process orders").is_error());
+    /// ```
     pub fn start(self) -> OpenMessage<M> {
         let span = self.source.process(&self.message);
         OpenMessage::new(self.message, span)

@@ -37,18 +37,62 @@ impl<M> OpenMessage<M> {
     }
 
     /// rdkafka's message.
+    ///
+    /// ```
+    /// use rdkafka::Message;
+    /// # use traced_kafka::TracedConsumer;
+    /// # use rdkafka::message::{OwnedMessage, Timestamp};
+    /// # let order = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, None);
+    /// # let consumer = TracedConsumer::new(());
+    ///
+    /// let message = consumer.wrap(order).start();
+    /// assert_eq!(message.get_ref().offset(), 7);
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &M {
         &self.message
     }
 
     /// The context of the span: attach it, or run futures with it, so that spans made meanwhile are children.
+    ///
+    /// ```
+    /// use opentelemetry::trace::Tracer;
+    /// use traced_kafka::{Outcome, TracedConsumer};
+    /// # use rdkafka::message::{OwnedMessage, Timestamp};
+    /// # let order = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, None);
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # let consumer = TracedConsumer::with_settings((), &capture.settings("warehouse"));
+    ///
+    /// let message = consumer.wrap(order).start();
+    /// drop(capture.tracer("warehouse").start_with_context("reserve stock", message.context()));
+    /// message.finish(Outcome::Ok);
+    /// capture.assert_trace("
+    ///     process orders    warehouse  CONSUMER
+    ///     └─ reserve stock  warehouse  INTERNAL
+    /// ");
+    /// ```
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
     }
 
     /// Ends the span, and gives rdkafka's message back.
+    ///
+    /// ```
+    /// use rdkafka::Message;
+    /// use traced_kafka::{Outcome, TracedConsumer};
+    /// # use rdkafka::message::{OwnedMessage, Timestamp};
+    /// # let order = OwnedMessage::new(None, None, "orders".into(), Timestamp::NotAvailable, 0, 7, None);
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # let consumer = TracedConsumer::with_settings((), &capture.settings("warehouse"));
+    ///
+    /// let message = consumer.wrap(order).start();
+    /// let order = message.finish(Outcome::error("sold_out", "nothing is left"));
+    /// assert_eq!(order.offset(), 7);
+    /// assert_eq!(capture.span("process orders").attribute("error.type"), Some(&"sold_out".into()));
+    /// ```
     pub fn finish(self, outcome: Outcome) -> M {
         self.span.end(outcome);
         self.message

@@ -1,7 +1,7 @@
 //! A producer whose records have spans, and what is the same for rdkafka's three producers.
 
 use crate::in_flight::{GivenHeaders, InFlight};
-use crate::transaction::Transaction;
+use crate::open_transaction::Transaction;
 use crate::{HeaderExtractor, HeaderInjector, TracedDestination, destination};
 use opentelemetry::Context;
 use rdkafka::message::{OwnedHeaders, ToBytes};
@@ -43,30 +43,95 @@ pub struct TracedProducer<P = FutureProducer> {
 
 impl<P> TracedProducer<P> {
     /// Sends through this producer, with the process-wide providers and propagator.
+    ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// use traced_kafka::{TracedProducer, envelope::Status};
+    /// # let producer: FutureProducer = ClientConfig::new().create()?;
+    ///
+    /// let producer = TracedProducer::new(producer);
+    /// drop(producer.send_result(FutureRecord::to("orders").key("42").payload("{}")));
+    /// assert_eq!(producer.status(), Status::NoSdk { messages: 1 }); // no provider was installed before
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
     #[must_use]
     pub fn new(producer: P) -> Self {
         Self::with_settings(producer, &Settings::default())
     }
 
     /// Sends through this producer, with settings of its own.
+    ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # let producer: FutureProducer = ClientConfig::new().create()?;
+    ///
+    /// let settings = capture.settings("shop").message_keys(true); // outside tests: `Settings::default()`
+    /// let producer = TracedProducer::with_settings(producer, &settings);
+    /// drop(producer.send_result(FutureRecord::to("orders").key("42").payload("{}")));
+    /// assert_eq!(capture.span("send orders").attribute("messaging.kafka.message.key"), Some(&"42".into()));
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
     #[must_use]
     pub fn with_settings(producer: P, settings: &Settings) -> Self {
         Self { producer, telemetry: crate::telemetry(settings), transaction: Arc::default() }
     }
 
     /// The producer.
+    ///
+    /// ```
+    /// use rdkafka::producer::Producer;
+    /// # use rdkafka::{ClientConfig, mocking::MockCluster, producer::FutureProducer};
+    /// # use std::time::Duration;
+    /// # use traced_kafka::TracedProducer;
+    /// # let cluster = MockCluster::new(1)?;
+    /// # cluster.create_topic("orders", 3, 1)?;
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers());
+    /// # let producer = TracedProducer::new(config.create::<FutureProducer>()?);
+    ///
+    /// let metadata = producer.get_ref().client().fetch_metadata(Some("orders"), Duration::from_secs(10))?;
+    /// assert_eq!(metadata.topics()[0].partitions().len(), 3);
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &P {
         &self.producer
     }
 
     /// Gives the producer back. A transaction that is open stays so, but its span ends with the last clone, as `cancelled`.
+    ///
+    /// ```
+    /// use traced_kafka::TracedProducer;
+    ///
+    /// assert_eq!(TracedProducer::new("any producer").into_inner(), "any producer");
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> P {
         self.producer
     }
 
     /// Whether spans are made, or no SDK was seen so far.
+    ///
+    /// ```
+    /// use traced_kafka::envelope::Status;
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// # use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # let capture = Capture::new();
+    /// # let producer: FutureProducer = ClientConfig::new().create()?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    ///
+    /// assert_eq!(producer.status(), Status::NoMessageYet);
+    /// drop(producer.send_result(FutureRecord::to("orders").key("42").payload("{}")));
+    /// assert_eq!(producer.status(), Status::Active); // an SDK made the span
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.telemetry.status()

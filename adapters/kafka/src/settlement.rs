@@ -18,6 +18,18 @@ impl<T> TracedConsumer<T> {
     ///
     /// Committing through [`get_ref`](Self::get_ref), and storing offsets, makes no span.
     ///
+    /// ```no_run
+    /// use rdkafka::consumer::{CommitMode, StreamConsumer};
+    /// use traced_kafka::TracedConsumer;
+    ///
+    /// # async fn example(consumer: TracedConsumer<StreamConsumer>) -> anyhow::Result<()> {
+    /// let message = consumer.recv().await?;
+    /// message
+    ///     .process(async |message| consumer.commit_message(&message, CommitMode::Async)) // its span is a child
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own, unchanged.
@@ -38,6 +50,18 @@ impl<T> TracedConsumer<T> {
     }
 
     /// [`Consumer::commit`]. Its span, opt-in, is `commit {topic}` where all the offsets are of one topic, else `commit`.
+    ///
+    /// ```no_run
+    /// use rdkafka::consumer::{BaseConsumer, CommitMode};
+    /// use rdkafka::{Offset, TopicPartitionList};
+    /// use traced_kafka::TracedConsumer;
+    ///
+    /// # fn example(consumer: TracedConsumer<BaseConsumer>) -> rdkafka::error::KafkaResult<()> {
+    /// let mut offsets = TopicPartitionList::new();
+    /// offsets.add_partition_offset("orders", 0, Offset::Offset(8))?; // the next one to read
+    /// consumer.commit(&offsets, CommitMode::Sync)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -62,6 +86,16 @@ impl<T> TracedConsumer<T> {
     }
 
     /// [`Consumer::commit_consumer_state`]: what the consumer has stored. Its span, opt-in, is `commit`.
+    ///
+    /// ```no_run
+    /// use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+    /// use traced_kafka::TracedConsumer;
+    ///
+    /// # fn example(consumer: TracedConsumer<BaseConsumer>) -> rdkafka::error::KafkaResult<()> {
+    /// consumer.get_ref().store_offset("orders", 0, 7)?; // with `enable.auto.offset.store=false`
+    /// consumer.commit_consumer_state(CommitMode::Sync)?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

@@ -14,6 +14,16 @@ impl<C: ConsumerContext + 'static, R> TracedConsumer<StreamConsumer<C, R>> {
     /// [`StreamConsumer::recv`]: the next message. Where
     /// [`Settings::receive_spans`](traced_envelope::Settings::receive_spans) asks for it, the wait for it is a span.
     ///
+    /// ```no_run
+    /// use rdkafka::consumer::StreamConsumer;
+    /// use traced_kafka::TracedConsumer;
+    ///
+    /// # async fn example(consumer: TracedConsumer<StreamConsumer>) -> anyhow::Result<()> {
+    /// let message = consumer.recv().await?;
+    /// message.process(async |_| Ok::<_, anyhow::Error>(())).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own, unchanged.
@@ -47,6 +57,16 @@ impl<C: ConsumerContext + 'static, R> TracedConsumer<StreamConsumer<C, R>> {
 }
 
 /// rdkafka's stream of messages, made by [`TracedConsumer::stream`].
+///
+/// ```no_run
+/// use futures_util::StreamExt;
+/// use rdkafka::consumer::ConsumerContext;
+/// use traced_kafka::TracedMessageStream;
+///
+/// async fn skip<C: ConsumerContext + 'static, R>(messages: TracedMessageStream<'_, C, R>, count: usize) {
+///     assert_eq!(messages.take(count).count().await, count); // skipped messages have no span
+/// }
+/// ```
 #[must_use = "streams do nothing unless they are polled"]
 pub struct TracedMessageStream<'a, C: ConsumerContext, R> {
     consumer: &'a TracedConsumer<StreamConsumer<C, R>>,

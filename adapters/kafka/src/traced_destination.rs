@@ -14,6 +14,24 @@ use traced_envelope::PreparedDestination;
 /// A topic to which records are sent often; made by [`TracedProducer::destination`].
 ///
 /// Its `send` is [`TracedProducer`]'s. A record for another topic goes there, only without the shortcut.
+///
+/// ```
+/// # use rdkafka::ClientConfig;
+/// # use rdkafka::producer::{FutureProducer, FutureRecord};
+/// # use traced_kafka::{TracedDestination, TracedProducer};
+/// # use traced_kafka::envelope::testing::Capture;
+/// # let capture = Capture::new();
+/// # let producer: FutureProducer = ClientConfig::new().create()?;
+/// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+///
+/// struct Orders {
+///     topic: TracedDestination, // made once, kept
+/// }
+/// let orders = Orders { topic: producer.destination("orders") };
+/// drop(orders.topic.send_result(FutureRecord::to("orders").key("42").payload("{}")));
+/// capture.assert_trace("send orders  shop  PRODUCER");
+/// # Ok::<_, rdkafka::error::KafkaError>(())
+/// ```
 #[derive(Clone)]
 pub struct TracedDestination<P = FutureProducer> {
     producer: TracedProducer<P>,
@@ -37,6 +55,29 @@ where
 {
     /// [`TracedProducer::send`] to this topic.
     ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// # use rdkafka::util::Timeout;
+    /// # use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> rdkafka::error::KafkaResult<()> {
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers());
+    /// # let producer: FutureProducer = config.create()?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// let orders = producer.destination("orders");
+    /// for order in ["41", "42"] {
+    ///     let record = FutureRecord::to("orders").key(order).payload("{}");
+    ///     orders.send(record, Timeout::Never).await.map_err(|(error, _)| error)?;
+    /// }
+    /// assert_eq!(capture.spans().len(), 2);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own, with the record as it was given.
@@ -50,6 +91,29 @@ where
     }
 
     /// [`TracedProducer::send_result`] to this topic.
+    ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// # use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> rdkafka::error::KafkaResult<()> {
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers());
+    /// # let producer: FutureProducer = config.create()?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// let orders = producer.destination("orders");
+    /// let send = |order: &'static str| orders.send_result(FutureRecord::to("orders").key(order).payload("{}"));
+    /// let deliveries = [send("41").map_err(|(error, _)| error)?, send("42").map_err(|(error, _)| error)?];
+    /// for delivery in deliveries {
+    ///     delivery.await.expect("the producer lives").map_err(|(error, _)| error)?;
+    /// }
+    /// assert_eq!(capture.spans().len(), 2);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -73,6 +137,27 @@ where
     Part: Partitioner,
 {
     /// [`TracedProducer::send`] to this topic.
+    ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+    /// # use std::time::Duration;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # use traced_kafka::{TracedContext, TracedProducer};
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers());
+    /// # let producer: ThreadedProducer<_> = config.create_with_context(TracedContext::new(DefaultProducerContext))?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// let orders = producer.destination("orders");
+    /// for order in ["41", "42"] {
+    ///     orders.send(BaseRecord::to("orders").key(order).payload("{}")).map_err(|(error, _)| error)?;
+    /// }
+    /// producer.get_ref().flush(Duration::from_secs(10))?;
+    /// assert_eq!(capture.spans().len(), 2);
+    /// # Ok::<_, rdkafka::error::KafkaError>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -1,19 +1,35 @@
 //! Transactions: one span from begin to commit or abort.
 
-use crate::{TracedProducer, error};
-use opentelemetry::trace::{SpanContext, TraceContextExt};
-use opentelemetry::{Context, ContextGuard};
+use crate::TracedProducer;
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::ConsumerGroupMetadata;
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaResult;
 use rdkafka::producer::{Partitioner, Producer, ProducerContext};
 use rdkafka::util::Timeout;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use traced_envelope::{MessageSpan, Operation, Outcome, Telemetry};
+use traced_envelope::Outcome;
 
 impl<N> TracedProducer<N> {
     /// [`Producer::init_transactions`]; it has no span.
+    ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// # use std::time::Duration;
+    /// # use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> rdkafka::error::KafkaResult<()> {
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers()).set("transactional.id", "shop");
+    /// # let producer: FutureProducer = config.create()?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// producer.init_transactions(Duration::from_secs(10))?; // once, before the first
+    /// producer.begin_transaction()?;
+    /// assert_eq!(capture.open_spans().len(), 1);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -65,6 +81,20 @@ impl<N> TracedProducer<N> {
 
     /// [`Producer::send_offsets_to_transaction`], within the transaction's span.
     ///
+    /// ```no_run
+    /// use rdkafka::consumer::{BaseConsumer, Consumer};
+    /// use std::time::Duration;
+    /// use traced_kafka::{TracedConsumer, TracedProducer};
+    ///
+    /// # fn example(consumer: TracedConsumer<BaseConsumer>, producer: TracedProducer) -> rdkafka::error::KafkaResult<()> {
+    /// let (positions, group) = (consumer.get_ref().position()?, consumer.get_ref().group_metadata());
+    /// if let Some(group) = group {
+    ///     producer.send_offsets_to_transaction(&positions, &group, Duration::from_secs(10))?;
+    /// }
+    /// producer.commit_transaction(Duration::from_secs(10))?; // what was read counts as read with what was sent
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own; an abort after it has it as `error.type`.
@@ -86,6 +116,33 @@ impl<N> TracedProducer<N> {
 
     /// [`Producer::commit_transaction`]: the transaction's span ends.
     ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// # use rdkafka::util::Timeout;
+    /// # use std::time::Duration;
+    /// # use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> rdkafka::error::KafkaResult<()> {
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers()).set("transactional.id", "shop");
+    /// # let producer: FutureProducer = config.create()?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// # producer.init_transactions(Duration::from_secs(10))?;
+    /// producer.begin_transaction()?;
+    /// let record = FutureRecord::to("orders").key("42").payload("{}");
+    /// producer.send(record, Timeout::Never).await.map_err(|(error, _)| error)?;
+    /// producer.commit_transaction(Duration::from_secs(10))?;
+    /// capture.assert_trace("
+    ///     transaction     shop  INTERNAL
+    ///     └─ send orders  shop  PRODUCER
+    /// ");
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own. The span goes on, because the transaction does: commit again, or abort. Only a fatal error ends it.
@@ -106,6 +163,27 @@ impl<N> TracedProducer<N> {
     /// [`Producer::abort_transaction`]: the transaction's span ends with an error, since nothing of it was delivered. `error.type` is
     /// that of the commit or the offsets that failed before, else `aborted`.
     ///
+    /// ```
+    /// # use rdkafka::ClientConfig;
+    /// # use rdkafka::mocking::MockCluster;
+    /// # use rdkafka::producer::{FutureProducer, FutureRecord};
+    /// # use std::time::Duration;
+    /// # use traced_kafka::TracedProducer;
+    /// # use traced_kafka::envelope::testing::Capture;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> rdkafka::error::KafkaResult<()> {
+    /// # let (cluster, capture) = (MockCluster::new(1)?, Capture::new());
+    /// # let mut config = ClientConfig::new();
+    /// # config.set("bootstrap.servers", cluster.bootstrap_servers()).set("transactional.id", "shop");
+    /// # let producer: FutureProducer = config.create()?;
+    /// # let producer = TracedProducer::with_settings(producer, &capture.settings("shop"));
+    /// # producer.init_transactions(Duration::from_secs(10))?;
+    /// producer.begin_transaction()?;
+    /// producer.abort_transaction(Duration::from_secs(10))?; // the order was cancelled
+    /// assert_eq!(capture.span("transaction").attribute("error.type"), Some(&"aborted".into()));
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// rdkafka's own. The span goes on, because the transaction does, unless the error is fatal.
@@ -124,105 +202,5 @@ impl<N> TracedProducer<N> {
             self.transaction.note(&aborted);
         }
         aborted
-    }
-}
-
-/// The transaction of a producer, if one is open.
-#[derive(Debug, Default)]
-pub(crate) struct Transaction {
-    /// Spares producers without transactions the lock.
-    is_open: AtomicBool,
-    open: Mutex<Option<Open>>,
-}
-
-#[derive(Debug)]
-struct Open {
-    span: MessageSpan,
-    /// The span that was current at the begin.
-    begun_in: SpanContext,
-    /// What failed last.
-    failure: Option<Outcome>,
-}
-
-impl Transaction {
-    fn begin(&self, telemetry: &Telemetry, begin: impl FnOnce() -> KafkaResult<()>) -> KafkaResult<()> {
-        let span = telemetry.transaction(Operation::new("transaction", ""));
-        let begun = begin();
-        if begun.is_ok() {
-            let open = Open { span, begun_in: current_span(), failure: None };
-            let before = self.lock().replace(open);
-            self.is_open.store(true, Ordering::Release);
-            // One that was ended behind our back, by the producer inside.
-            drop(before);
-        } else {
-            span.end(error::of_result(&begun));
-        }
-        begun
-    }
-
-    /// Remembers a failure; after a fatal one librdkafka neither commits nor aborts any more.
-    fn note(&self, result: &KafkaResult<()>) {
-        let Err(error) = result else { return };
-        let failure = error::of_error(error);
-        if matches!(error, KafkaError::Transaction(error) if error.is_fatal()) {
-            self.end(|_| failure);
-        } else if let Some(open) = &mut *self.lock() {
-            open.failure = Some(failure);
-        }
-    }
-
-    fn end(&self, outcome: impl FnOnce(Option<Outcome>) -> Outcome) {
-        let open = self.lock().take();
-        self.is_open.store(false, Ordering::Release);
-        if let Some(Open { span, failure, .. }) = open {
-            span.end(outcome(failure));
-        }
-    }
-
-    /// What a record that is sent now has to do with it.
-    pub(crate) fn around(&self) -> Around {
-        if !self.is_open.load(Ordering::Acquire) {
-            return Around::Nothing;
-        }
-        let open = self.lock();
-        let Some((open, span)) = open.as_ref().and_then(|open| Some((open, open.span.span_context()?))) else {
-            return Around::Nothing;
-        };
-        let current = current_span();
-        if current == open.begun_in || !current.is_valid() { Around::Parent(span) } else { Around::Linked(span) }
-    }
-
-    /// A panic elsewhere leaves what is inside whole.
-    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn current_span() -> SpanContext {
-    Context::map_current(|context| context.span().span_context().clone())
-}
-
-/// How a record that is sent relates to the transaction.
-#[derive(Debug)]
-pub(crate) enum Around {
-    Nothing,
-    Parent(SpanContext),
-    Linked(SpanContext),
-}
-
-impl Around {
-    /// Makes the transaction's span the current one, where it is to be the parent; everything else of the context stays.
-    pub(crate) fn parent(&self) -> Option<ContextGuard> {
-        match self {
-            Self::Parent(span) => Some(Context::current().with_remote_span_context(span.clone()).attach()),
-            Self::Nothing | Self::Linked(_) => None,
-        }
-    }
-
-    pub(crate) fn linked(&self) -> Option<&SpanContext> {
-        match self {
-            Self::Linked(span) => Some(span),
-            Self::Nothing | Self::Parent(_) => None,
-        }
     }
 }
