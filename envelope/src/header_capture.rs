@@ -1,5 +1,6 @@
 //! Headers as span attributes, for those that the application names.
 
+use crate::Telemetry;
 use crate::pattern::Pattern;
 use opentelemetry::propagation::Extractor;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
@@ -25,6 +26,13 @@ impl HeaderCapture {
         self.exclude.extend(patterns.into_iter().map(Pattern::lower_case));
     }
 
+    /// The attribute's key, for a header that is captured.
+    pub(crate) fn key(&self, name: &str) -> Option<String> {
+        let lower = name.to_ascii_lowercase();
+        let named = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(&lower));
+        (named(&self.include) && !named(&self.exclude)).then(|| format!("messaging.header.{lower}"))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.include.is_empty()
     }
@@ -38,19 +46,45 @@ impl HeaderCapture {
         names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
         let mut room = MOST;
         for name in names {
-            let lower = name.to_ascii_lowercase();
-            let named = |patterns: &[Pattern]| patterns.iter().any(|pattern| pattern.matches(&lower));
-            if !named(&self.include) || named(&self.exclude) {
-                continue;
-            }
+            let Some(key) = self.key(name) else { continue };
             let values = headers.get_all(name).unwrap_or_default().into_iter().filter(|value| value.len() <= LONGEST);
             let values: Vec<StringValue> = values.take(room).map(|value| value.to_owned().into()).collect();
             if !values.is_empty() {
                 room -= values.len();
-                let key = format!("messaging.header.{lower}");
                 attributes.push(KeyValue::new(key, Value::Array(Array::String(values))));
             }
         }
+    }
+}
+
+impl Telemetry {
+    /// Whether [`Settings::capture_headers`](crate::Settings::capture_headers) names any: an adapter that would have to write some as
+    /// text need not.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// assert!(!Telemetry::new("nats", &Settings::default()).captures_headers());
+    /// ```
+    #[inline]
+    #[must_use]
+    pub fn captures_headers(&self) -> bool {
+        !self.settings().headers.is_empty()
+    }
+
+    /// The attribute that a header becomes; `None` if it is not captured. For headers that are no text, which only their adapter can write:
+    /// the others are captured already.
+    ///
+    /// ```
+    /// use traced_envelope::{Settings, Telemetry};
+    ///
+    /// let telemetry = Telemetry::new("rabbitmq", &Settings::default().capture_headers(["x-death"]));
+    /// assert_eq!(telemetry.captured_header("X-Death").as_deref(), Some("messaging.header.x-death"));
+    /// assert_eq!(telemetry.captured_header("x-token"), None);
+    /// ```
+    #[must_use]
+    pub fn captured_header(&self, name: &str) -> Option<String> {
+        self.settings().headers.key(name)
     }
 }
 

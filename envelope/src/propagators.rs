@@ -49,7 +49,6 @@ impl Propagators {
 
     /// Reads what a message carries. Never into the current context: a message without a context would then become a child of the
     /// consumer's own loop.
-    #[inline]
     pub(crate) fn extract(&self, headers: &dyn Extractor, repeats: bool, baggage: &BaggagePolicy) -> Extracted {
         match self.choice() {
             Choice::Ours(ours) => ours.extract_from(headers, repeats, baggage),

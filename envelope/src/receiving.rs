@@ -92,7 +92,7 @@ impl Telemetry {
         if started.context.is_none() && !settings.metrics {
             return MessageSpan::carrying(without_sdk);
         }
-        self.opened_processing(&operation, destination, started, without_sdk).fewer(u64::from(operation.again))
+        self.opened_processing(&operation, destination, started, without_sdk)
     }
 
     /// The context that a message carries, as far as the settings let it in: read into an empty context, which it stays where there is
@@ -169,6 +169,7 @@ pub(crate) struct Started {
 
 impl Inner {
     /// What the message carries, as far as the settings let it in.
+    #[inline]
     pub(crate) fn extract(&self, headers: &dyn Extractor) -> Extracted {
         if self.settings.propagation.extracts() { self.read(headers) } else { Extracted::nothing() }
     }
@@ -177,28 +178,19 @@ impl Inner {
     #[inline]
     pub(crate) fn read(&self, headers: &dyn Extractor) -> Extracted {
         let settings = &self.settings;
-        let extracted = if settings.foreign_traceparents.is_empty() {
+        let mut extracted = if settings.foreign_traceparents.is_empty() {
             self.propagators.extract(headers, self.headers_repeat, &settings.baggage)
         } else {
             self.read_also_foreign(headers)
         };
-        if settings.trust == Trust::Trusted {
-            return extracted;
+        if settings.trust != Trust::Trusted {
+            extracted.distrust();
         }
-        let foreign = extracted.span_context;
-        let span_context = SpanContext::new(
-            foreign.trace_id(),
-            foreign.span_id(),
-            foreign.trace_flags(),
-            foreign.is_remote(),
-            TraceState::NONE,
-        );
-        Extracted { span_context, context: Context::new(), finding: extracted.finding }
+        extracted
     }
 
     /// Apart from the other way, which so stays in one piece.
     #[cold]
-    #[inline(never)]
     fn read_also_foreign(&self, headers: &dyn Extractor) -> Extracted {
         let headers = ForeignHeaders { headers, names: &self.settings.foreign_traceparents };
         self.propagators.extract(&headers, self.headers_repeat, &self.settings.baggage)
@@ -253,6 +245,14 @@ impl Inner {
 impl Extracted {
     fn nothing() -> Self {
         Self { span_context: SpanContext::NONE, context: Context::new(), finding: Finding::Absent }
+    }
+
+    /// Leaves the ids alone.
+    fn distrust(&mut self) {
+        let foreign = &self.span_context;
+        let (trace_id, span_id, flags) = (foreign.trace_id(), foreign.span_id(), foreign.trace_flags());
+        self.span_context = SpanContext::new(trace_id, span_id, flags, foreign.is_remote(), TraceState::NONE);
+        self.context = Context::new();
     }
 
     fn has_span(&self) -> bool {

@@ -226,7 +226,11 @@ impl Telemetry {
             kind,
             has_span: context.is_some(),
             started: self.inner.settings.metrics.then(now),
-            messages: operation.batch.map_or(1, |messages| u64::try_from(messages).unwrap_or(u64::MAX)),
+            messages: match operation.batch {
+                Some(messages) => u64::try_from(messages).unwrap_or(u64::MAX),
+                // What its client tries again has been counted.
+                None => u64::from(!operation.again),
+            },
             sent: 0,
             handed_over: false,
         };

@@ -4,11 +4,12 @@ mod metadata;
 mod one_task;
 mod storage;
 
+use crate::Often;
 use crate::unique::unique;
 use crate::{Ability, Arrived, Settle, Spans, Transport};
 use anyhow::{Context as _, Result, anyhow};
 use apalis_core::backend::ext::BackendExt as _;
-use apalis_core::backend::ext::poll_strategy::{IntervalStrategy, PollWith};
+use apalis_core::backend::ext::poll_strategy::PollWith;
 use apalis_core::backend::{Backend as _, BackendConfig as _, TaskSink as _};
 use apalis_core::error::BoxDynError;
 use apalis_core::task::Task;
@@ -22,14 +23,13 @@ use one_task::OneTask;
 use std::fmt::{self, Display};
 use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use storage::Layer;
 pub use storage::{Postgres, Redis, Sqlite, Storage};
 use traced_apalis::{TracedLayer, TracedProducer, apalis_core};
 use traced_envelope::Settings;
 
 /// A storage is asked for jobs from time to time: nobody wakes it.
-type Queue<S> = TracedProducer<PollWith<<S as Storage>::Backend, IntervalStrategy>>;
+type Queue<S> = TracedProducer<PollWith<<S as Storage>::Backend, Often>>;
 type WorkersLayer = tower_layer::Stack<TracedLayer, Layer>;
 
 /// A storage, and a queue in it.
@@ -174,7 +174,7 @@ impl<S: Storage> Transport for ApalisTransport<S> {
     }
 
     async fn consumer(&self, settings: &Settings) -> Result<Consumer<S>> {
-        let storage = self.storage.queue(&self.queue).poll_with_interval(Duration::from_millis(5));
+        let storage = self.storage.queue(&self.queue).poll_with_strategy(Often::default());
         let mut queue = TracedProducer::with_settings(storage, settings).queue(&*self.queue);
         let mut worker = WorkerContext::from(unique());
         let layer = queue.middleware(&mut worker);

@@ -16,6 +16,8 @@ mod apalis;
 mod bench;
 pub mod cases;
 mod kafka;
+#[path = "../../adapters/apalis/tests/jobs/often.rs"]
+mod often;
 mod process;
 mod rabbitmq;
 mod redis_pubsub;
@@ -27,6 +29,7 @@ mod unique;
 pub use apalis::{ApalisTransport, Postgres, Redis, Sqlite, Storage};
 pub use bench::{Bench, Seen, soon};
 pub use kafka::{KafkaTransport, KeyAndHeaders, create_topic};
+pub use often::Often;
 pub use process::in_a_process_of_its_own;
 pub use rabbitmq::RabbitMqTransport;
 pub use redis_pubsub::{Around, RedisPubSubTransport};

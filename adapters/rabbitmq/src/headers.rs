@@ -93,7 +93,7 @@ impl Extractor for HeaderExtractor<'_> {
     }
 }
 
-fn text(value: &AMQPValue) -> Option<&str> {
+pub(crate) fn text(value: &AMQPValue) -> Option<&str> {
     match value {
         AMQPValue::LongString(text) => std::str::from_utf8(text.as_bytes()).ok(),
         AMQPValue::ShortString(text) => Some(text.as_str()),

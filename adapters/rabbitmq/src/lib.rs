@@ -90,6 +90,7 @@ mod delivery;
 mod destination;
 mod error;
 mod handing_over;
+mod header_text;
 mod headers;
 mod open_delivery;
 mod producer;

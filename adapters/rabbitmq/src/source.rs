@@ -2,7 +2,7 @@
 
 use crate::attempt::{attempt, sent_at};
 use crate::recovery::LastStarted;
-use crate::{HeaderExtractor, destination};
+use crate::{HeaderExtractor, destination, header_text};
 use lapin::message::Delivery;
 use lapin::types::{FieldTable, ShortString};
 use traced_envelope::semconv::RABBITMQ_DELIVERY_TAG;
@@ -39,9 +39,12 @@ impl Source {
     pub(crate) fn destination(&self, delivery: &Delivery) -> PreparedDestination {
         let (exchange, routing_key) = (delivery.exchange.as_str(), delivery.routing_key.as_str());
         let queue = self.queue.as_str();
+        let describe = |_: &[&str]| destination::of_consumer(exchange, routing_key, queue);
         // Each consumer has telemetry of its own and one queue, so that the queue is no part of the key. A pull names it each time.
-        let parts: &[&str] = if self.pulled { &[exchange, routing_key, queue] } else { &[exchange, routing_key] };
-        self.telemetry.prepared("process", parts, |_| destination::of_consumer(exchange, routing_key, queue))
+        if self.pulled {
+            return self.telemetry.prepared("process", &[exchange, routing_key, queue], describe);
+        }
+        self.telemetry.prepared("process", &[exchange, routing_key], describe)
     }
 
     /// Where messages come from that have the queue in common, and not their exchange and routing key.
@@ -59,17 +62,23 @@ impl Source {
         let properties = &delivery.properties;
         let none = FieldTable::default();
         let headers = properties.headers().as_ref().unwrap_or(&none);
+        // Worked out first: an operation that is put together without a call in between is never copied.
+        let (attempt, sent_at) = (attempt(delivery, self.queue.as_str()), sent_at(headers));
         let operation = of_delivery("process", &destination, delivery)
-            .attempt(attempt(delivery, self.queue.as_str()))
+            .attempt(attempt)
             .redelivered(delivery.redelivered)
-            .sent_at(sent_at(headers))
+            .sent_at(sent_at)
             .pulled(self.pulled);
-        self.telemetry.process(operation, &HeaderExtractor(headers))
+        let span = self.telemetry.process(operation, &HeaderExtractor(headers));
+        if self.telemetry.captures_headers() {
+            header_text::capture(&self.telemetry, headers, &span);
+        }
+        span
     }
 }
 
 /// An operation on this one delivery.
-#[inline]
+#[inline(always)]
 pub(crate) fn of_delivery<'a>(
     name: &'static str,
     destination: &'a PreparedDestination,

@@ -93,7 +93,7 @@ impl Settings {
     /// characters, without regard to case. Default: none, since headers may hold secrets.
     ///
     /// On the spans of messages that are sent, created or processed one by one. At most 64 headers of a message, and no value above 16 KiB;
-    /// what is no text stays out.
+    /// what is no text stays out, but for the numbers, lists and tables of AMQP, such as `x-death`, which consumers write in one line.
     ///
     /// ```
     /// use traced_envelope::{MessageHeaders, Operation, Telemetry, testing::Capture};

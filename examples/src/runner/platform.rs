@@ -28,8 +28,8 @@ const ENDING: [&[&str]; 4] = [
 
 /// They connect to their brokers within a second; a machine may be busy.
 const START_LIMIT: Duration = Duration::from_secs(60);
-/// A service takes ten seconds at most to finish what it has begun.
-const STOP_LIMIT: Duration = Duration::from_secs(20);
+/// A service takes twenty seconds at most to finish what it has begun, and what it announces and what it tells of itself five each.
+const STOP_LIMIT: Duration = Duration::from_secs(40);
 const POLL: Duration = Duration::from_millis(50);
 
 /// The services, each a process, with free ports on loopback and an SQLite database of their own. Dropped, they are asked to end, and

@@ -9,9 +9,6 @@ use traced_envelope::testing::{Capture, CapturedSpan};
 
 use crate::worker::soon;
 
-/// Longer than a fetch takes: apalis' strategy loses its timer where that ends while a fetch does.
-pub(crate) const OFTEN: Duration = Duration::from_millis(300);
-
 /// A worker's signal to end: so many spans have.
 pub(crate) fn until_ended(capture: &Capture, spans: usize) -> impl Future<Output = io::Result<()>> + Send + 'static {
     let capture = capture.clone();

@@ -1,6 +1,7 @@
 //! Jobs that a storage gives out later: once more, and for the first time.
 
 use anyhow::{Result, anyhow};
+use integration_tests::Often;
 use integration_tests::{Storage, unique};
 use opentelemetry::Value;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use traced_apalis::apalis_core::task::builder::TaskBuilder;
 use traced_apalis::apalis_core::worker::builder::WorkerBuilder;
 use traced_envelope::testing::Capture;
 
-use crate::in_process::{OFTEN, assert_was_put_off, named, second_time_lucky, until_ended};
+use crate::in_process::{assert_was_put_off, named, second_time_lucky, until_ended};
 use crate::worker::NEVER;
 
 /// A handler's error: the storage has it tried again, which is attempt 2 and links the push.
@@ -22,7 +23,8 @@ pub(crate) async fn a_failed_job_is_retried_and_linked<S: Storage>() -> Result<(
     let backend = storage.workers_queue(&name, NEVER);
     let mut queue = TracedProducer::with_settings(backend, &capture.settings("shop")).queue(&*name);
     queue.push(b"order".to_vec()).await?;
-    let worker = WorkerBuilder::new(unique()).backend(queue.poll_with_interval(OFTEN)).build(second_time_lucky());
+    let worker =
+        WorkerBuilder::new(unique()).backend(queue.poll_with_strategy(Often::default())).build(second_time_lucky());
     worker.run_until(until_ended(&capture, 3)).await.map_err(|error| anyhow!("{error}"))?;
 
     let [push] = &*named(&capture, &format!("push {name}")) else { panic!("{}", capture.forest()) };
@@ -47,7 +49,7 @@ pub(crate) async fn a_job_that_was_put_off_waits_from_when_it_was_due<S: Storage
     let mut queue = TracedProducer::with_settings(backend, &capture.settings("shop")).queue(&*name);
     let job = TaskBuilder::new(b"order".to_vec()).run_after(Duration::from_secs(2)).build();
     queue.push_task(job).await?;
-    let worker = WorkerBuilder::new(unique()).backend(queue.poll_with_interval(OFTEN));
+    let worker = WorkerBuilder::new(unique()).backend(queue.poll_with_strategy(Often::default()));
     let worker = worker.build(async |_: Vec<u8>| ());
     worker.run_until(until_ended(&capture, 2)).await.map_err(|error| anyhow!("{error}"))?;
 

@@ -2,13 +2,13 @@
 
 use anyhow::{Context as _, Result, bail};
 use apalis::prelude::WorkerBuilderExt as _;
+use integration_tests::Often;
 use integration_tests::{Postgres, Redis, Storage};
 use opentelemetry::Context;
 use opentelemetry::trace::TraceContextExt as _;
 use serde_json::{Value, json};
 use std::env::var;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::{Semaphore, oneshot};
 use traced_apalis::apalis_core::backend::ext::BackendExt as _;
 use traced_apalis::apalis_core::error::BoxDynError;
@@ -38,7 +38,7 @@ async fn work<S: Storage>() -> Result<()> {
     let go_on = Arc::new(Semaphore::new(0));
     let waits = Arc::clone(&go_on);
     let worker = WorkerBuilder::new(var(WORKER)?)
-        .backend(backend.poll_with_interval(Duration::from_millis(20)))
+        .backend(backend.poll_with_strategy(Often::default()))
         // While it is busy it takes nothing else.
         .concurrency(1)
         .build(move |payload: Vec<u8>| {

@@ -8,7 +8,7 @@ use lapin::types::FieldTable;
 use opentelemetry::trace::Tracer as _;
 use traced_rabbitmq::TracedConsumer;
 
-use crate::channel::{Rabbit, consume, next, text};
+use crate::channel::{Rabbit, attribute, consume, next, text};
 
 const REQUEUE: BasicNackOptions = BasicNackOptions { multiple: false, requeue: true };
 const DROP: BasicNackOptions = BasicNackOptions { multiple: false, requeue: false };
@@ -50,6 +50,30 @@ async fn a_handlers_error_comes_back_unchanged_and_the_message_goes_to_the_dead_
            process {queue}     warehouse  CONSUMER  → publish {queue}  ✗ _OTHER
            process {dead}      warehouse  CONSUMER  → publish {queue}"
     ));
+    Ok(())
+}
+
+/// A list of tables, which no propagator and no hook can read as text.
+#[tokio::test]
+async fn where_a_message_died_is_on_the_span_that_asks_for_it() -> Result<()> {
+    let rabbit = Rabbit::new().await?;
+    let dead = rabbit.queue().await?;
+    let letters = [("x-dead-letter-exchange", text("")), ("x-dead-letter-routing-key", text(dead.as_str()))];
+    let queue = rabbit.queue_with(letters).await?;
+    rabbit.publish(&queue).await?;
+    let mut consumer = rabbit.consumer(&queue).await?;
+    let failed = next(&mut consumer).await?.process_and_settle(async |_| Err::<(), _>(anyhow!("out of stock"))).await;
+    failed.expect_err("the handler's");
+
+    let settings = rabbit.warehouse().capture_headers(["x-death", "x-first-death-reason"]);
+    let mut dead_letters = TracedConsumer::with_settings(consume(&rabbit.channel, &dead).await?, &settings);
+    next(&mut dead_letters).await?.process_and_settle(async |_| anyhow::Ok(())).await?;
+    let span = rabbit.capture.span(&format!("process {dead}"));
+    assert_eq!(attribute(&span, "messaging.header.x-first-death-reason").as_deref(), Some(r#"["rejected"]"#));
+    let deaths = attribute(&span, "messaging.header.x-death").unwrap_or_default();
+    for part in ["reason: rejected", "count: 1", &format!("queue: {queue}"), &format!("routing-keys: [{queue}]")] {
+        assert!(deaths.contains(part), "{part} is not in {deaths}");
+    }
     Ok(())
 }
 

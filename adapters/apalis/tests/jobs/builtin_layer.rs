@@ -1,5 +1,6 @@
 //! apalis' own tracing layer beside ours: each row of the table in the crate's documentation, and the way from one to the other.
 
+use crate::often::Often;
 use crate::support::{Database, SendEmail, email, memory, until_ended};
 use apalis::layers::retry::RetryPolicy;
 use apalis::layers::tracing::{ContextualTaskSpan, OtelTraceContext, TraceLayer, TracingContext};
@@ -20,7 +21,6 @@ use opentelemetry::trace::{SpanKind, TraceContextExt as _, Tracer as _};
 use opentelemetry::{Context, KeyValue, baggage::BaggageExt as _, global};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, Once};
-use std::time::Duration;
 use traced_apalis::envelope::propagation::W3cPropagator;
 use traced_apalis::envelope::testing::{Capture, CapturedSpan};
 use traced_apalis::{TracedConsumer, TracedProducer, apalis_core};
@@ -241,7 +241,7 @@ async fn a_workflows_steps_stay_together_with_ours_only() -> Result<(), BoxDynEr
     async {
         theirs.push_start(20).await?;
         let worker = WorkerBuilder::new("calculator")
-            .backend(theirs.poll_with_interval(Duration::from_millis(5)))
+            .backend(theirs.poll_with_strategy(Often::default()))
             .layer(their_layer())
             .build(flow!());
         worker.run_until(until_ended(&capture, 2)).await?;
@@ -254,7 +254,7 @@ async fn a_workflows_steps_stay_together_with_ours_only() -> Result<(), BoxDynEr
     capture.clear();
     let mut ours = TracedProducer::with_settings(storage, &capture.settings("ours")).queue("sums");
     ours.push_start(20).await?;
-    let worker = WorkerBuilder::new("ours").backend(ours.poll_with_interval(Duration::from_millis(5))).build(flow!());
+    let worker = WorkerBuilder::new("ours").backend(ours.poll_with_strategy(Often::default())).build(flow!());
     worker.run_until(until_ended(&capture, 4)).await?;
     capture.assert_one_trace();
     Ok(())

@@ -1,5 +1,6 @@
 //! Two worker processes on one database, of which one is killed in the middle of a job.
 
+use crate::often::Often;
 use crate::support::{Database, SendEmail, soon, until_ended};
 use apalis::prelude::WorkerBuilderExt as _;
 use apalis_core::backend::TaskSink as _;
@@ -78,7 +79,7 @@ async fn worker_process() -> Result<(), BoxDynError> {
     let dead_after = if name == "rescuer" { 1 } else { 1_000_000 };
     let backend = queue(&SqlitePool::connect(&url).await?, &capture.settings("mailer"), dead_after);
     let worker = WorkerBuilder::new(&*name)
-        .backend(backend.poll_with_interval(Duration::from_millis(10)))
+        .backend(backend.poll_with_strategy(Often::default()))
         // While it is busy it takes nothing else.
         .concurrency(1)
         .build(async |email: SendEmail, worker: WorkerContext| {

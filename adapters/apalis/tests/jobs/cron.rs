@@ -1,5 +1,6 @@
 //! A schedule's ticks.
 
+use crate::often::Often;
 use crate::support::{Database, until_ended};
 use apalis_core::backend::ext::BackendExt as _;
 use apalis_core::error::BoxDynError;
@@ -7,7 +8,7 @@ use apalis_core::worker::builder::WorkerBuilder;
 use apalis_cron::timezone::Utc;
 use apalis_cron::{CronScheduler, Schedule, Tick};
 use apalis_sqlite::{Config, SqliteStorage};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 use traced_apalis::envelope::Propagation;
 use traced_apalis::envelope::testing::Capture;
 use traced_apalis::{TracedProducer, apalis_core};
@@ -48,7 +49,7 @@ async fn a_tick_that_is_piped_into_a_storage_is_a_trace_from_there_on() -> Resul
     let (database, capture) = (Database::new().await?, Capture::new());
     let storage = SqliteStorage::<Tick>::new(&database.pool).with_config(Config::default().queue("nightly"));
     let storage = TracedProducer::with_settings(storage, &capture.settings("clock")).queue("nightly");
-    let backend = CronScheduler::new(Now(2)).pipe_to(storage).poll_with_interval(Duration::from_millis(5));
+    let backend = CronScheduler::new(Now(2)).pipe_to(storage).poll_with_strategy(Often::default());
     let worker = WorkerBuilder::new("clock").backend(backend).build(async |_: Tick| ());
     worker.run_until(until_ended(&capture, 4)).await?;
     assert_eq!(capture.trace_ids().len(), 2);

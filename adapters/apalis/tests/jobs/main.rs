@@ -8,6 +8,7 @@ mod crash;
 mod cron;
 mod enqueuing;
 mod flushing;
+mod often;
 mod outcomes;
 mod spawned;
 mod storages;

@@ -1,12 +1,12 @@
 //! The same through each storage that needs no server.
 
+use crate::often::Often;
 use crate::support::{Database, SendEmail, email, memory, until_ended};
 use apalis_core::backend::TaskSink;
 use apalis_core::backend::ext::BackendExt as _;
 use apalis_core::error::BoxDynError;
 use apalis_core::worker::builder::WorkerBuilder;
 use apalis_file_storage::JsonStorage;
-use std::time::Duration;
 use traced_apalis::envelope::testing::Capture;
 use traced_apalis::{TracedProducer, apalis_core};
 
@@ -65,11 +65,11 @@ async fn sqlite_carries_the_trace() -> Result<(), BoxDynError> {
 #[tokio::test]
 async fn apalis_own_decorators_work_inside_and_outside() -> Result<(), BoxDynError> {
     let (database, capture) = (Database::new().await?, Capture::new());
-    let queue = database.queue(&capture.settings("shop")).poll_with_interval(Duration::from_millis(5));
+    let queue = database.queue(&capture.settings("shop")).poll_with_strategy(Often::default());
     one_trace!(queue, &capture, "emails", "sqlite");
 
     let (database, capture) = (Database::new().await?, Capture::new());
-    let storage = database.queue(&capture.settings("shop")).into_inner().poll_with_interval(Duration::from_millis(5));
+    let storage = database.queue(&capture.settings("shop")).into_inner().poll_with_strategy(Often::default());
     let queue = TracedProducer::with_settings(storage, &capture.settings("shop")).queue("emails");
     one_trace!(queue, &capture, "emails", "sqlite");
     Ok(())

@@ -1,5 +1,6 @@
 //! A request, its job, the job's second attempt and the job that it makes: one trace, and its picture.
 
+use crate::often::Often;
 use crate::support::{Database, SendEmail, email, soon};
 use apalis_core::backend::TaskSink as _;
 use apalis_core::backend::ext::BackendExt as _;
@@ -11,7 +12,6 @@ use apalis_sqlite::{Config, SqliteStorage};
 use opentelemetry::Context;
 use opentelemetry::context::FutureExt as _;
 use opentelemetry::trace::{SpanKind, TraceContextExt as _, Tracer as _};
-use std::time::Duration;
 use traced_apalis::envelope::testing::Capture;
 use traced_apalis::{Relation, TracedProducer, apalis_core};
 
@@ -35,7 +35,6 @@ async fn a_request_its_retried_job_and_the_job_it_makes_are_one_trace() -> Resul
         let storage = SqliteStorage::new(&database.pool).with_config(Config::default().queue("receipts"));
         TracedProducer::with_settings(storage, &settings(service)).queue("receipts")
     };
-    let often = Duration::from_millis(5);
 
     let tracer = capture.tracer("shop");
     let request = tracer.span_builder("POST /orders").with_kind(SpanKind::Server);
@@ -44,11 +43,11 @@ async fn a_request_its_retried_job_and_the_job_it_makes_are_one_trace() -> Resul
     request.span().end();
 
     let mailer = WorkerBuilder::new("mailer")
-        .backend(database.queue(&settings("mailer")).poll_with_interval(often))
+        .backend(database.queue(&settings("mailer")).poll_with_strategy(Often::default()))
         .data(receipts("mailer"))
         .build(send_email);
     let clerk = WorkerBuilder::new("clerk")
-        .backend(receipts("clerk").poll_with_interval(often))
+        .backend(receipts("clerk").poll_with_strategy(Often::default()))
         .build(async |receipt: u64| assert_eq!(receipt, 7));
     let working = [tokio::spawn(mailer.run()), tokio::spawn(clerk.run())];
     soon(capture.spans_ended(6)).await?;

@@ -1,5 +1,6 @@
 //! Jobs that make jobs: a workflow's steps, and a handler that enqueues.
 
+use crate::often::Often;
 use crate::support::{Database, SendEmail, email, until_ended};
 use apalis_core::backend::TaskSink as _;
 use apalis_core::backend::ext::BackendExt as _;
@@ -26,8 +27,7 @@ async fn a_workflows_steps_are_one_trace() -> Result<(), BoxDynError> {
             assert_eq!(number, 42);
             Ok::<_, BoxDynError>(())
         });
-    let worker =
-        WorkerBuilder::new("calculator").backend(queue.poll_with_interval(Duration::from_millis(5))).build(flow);
+    let worker = WorkerBuilder::new("calculator").backend(queue.poll_with_strategy(Often::default())).build(flow);
     worker.run_until(until_ended(&capture, 6)).await?;
     capture.assert_trace(
         "
@@ -54,8 +54,7 @@ async fn a_step_that_is_delayed_is_linked_unless_the_relation_keeps_all_in_one_t
             .and_then(|number: u32| async move { Ok::<_, BoxDynError>(number + 1) })
             .delay_for(Duration::from_secs(1))
             .and_then(|_: u32| async move { Ok::<_, BoxDynError>(()) });
-        // apalis' strategy loses its timer where that ends while a fetch does: much longer than a fetch takes.
-        let backend = queue.poll_with_interval(Duration::from_millis(300));
+        let backend = queue.poll_with_strategy(Often::default());
         let worker = WorkerBuilder::new("calculator").backend(backend).build(flow);
         worker.run_until(until_ended(&capture, 6)).await?;
         assert_eq!(capture.trace_ids().len(), if relation == Relation::Parent { 1 } else { 2 }, "{}", capture.forest());

@@ -1,5 +1,6 @@
 //! The spans of jobs that are worked on.
 
+use crate::often::Often;
 use crate::support::{Database, SendEmail, email, memory, until_ended};
 use apalis_core::backend::TaskSink as _;
 use apalis_core::backend::ext::BackendExt as _;
@@ -82,9 +83,8 @@ async fn a_storages_retry_links_and_can_be_told_to_continue() -> Result<(), BoxD
         let now = i64::try_from(std::time::SystemTime::UNIX_EPOCH.elapsed()?.as_millis())?;
         let mut queue = database.queue(&capture.settings("shop").relation(relation));
         queue.push_task(TaskBuilder::new(email()).max_attempts(5).priority(3).build()).await?;
-        let worker = WorkerBuilder::new("mailer")
-            .backend(queue.poll_with_interval(Duration::from_millis(5)))
-            .build(second_time_lucky);
+        let worker =
+            WorkerBuilder::new("mailer").backend(queue.poll_with_strategy(Often::default())).build(second_time_lucky);
         worker.run_until(until_ended(&capture, 3)).await?;
 
         let push = capture.span("push emails");

@@ -10,8 +10,9 @@ use tokio::{net::TcpListener, select, time::timeout};
 
 use crate::{analytics, gateway, inventory, jobs, notifier, orders, settings::Settings, shutdown::Shutdown, users};
 
-/// For so long a service that was asked to stop may finish what it has begun.
-const GRACE: Duration = Duration::from_secs(10);
+/// For so long a service that was asked to stop may finish what it has begun. A job writes to the database several times, and on a busy
+/// machine SQLite lets each of them wait for others for 5 s.
+const GRACE: Duration = Duration::from_secs(20);
 
 /// Runs a service until the process is asked to stop.
 pub(crate) async fn serve(name: &str) -> anyhow::Result<()> {
