@@ -1,7 +1,7 @@
 //! Publishing many messages with one send span.
 
 use crate::handing_over::handing_over;
-use crate::producer::with_headers;
+use crate::injection::with_headers;
 use crate::{HeaderExtractor, HeaderInjector, TracedProducer, error};
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;

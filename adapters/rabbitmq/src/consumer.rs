@@ -4,13 +4,13 @@ use crate::TracedDelivery;
 use crate::error;
 use crate::source::Source;
 use futures_core::Stream;
+use lapin::Consumer;
 use lapin::message::DeliveryResult;
-use lapin::{Consumer, ConsumerDelegate};
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use traced_envelope::{OpenSpans, Outcome, Settings, Status};
+use traced_envelope::{OpenSpans, Settings, Status};
 
 /// lapin's consumer, whose deliveries are processed inside spans.
 ///
@@ -37,7 +37,7 @@ use traced_envelope::{OpenSpans, Outcome, Settings, Status};
 /// ```
 #[derive(Debug)]
 pub struct TracedConsumer {
-    consumer: Consumer,
+    pub(crate) consumer: Consumer,
     pub(crate) source: Arc<Source>,
 }
 
@@ -111,50 +111,6 @@ impl TracedConsumer {
     pub async fn next(&mut self) -> Option<lapin::Result<TracedDelivery>> {
         poll_fn(|task| Pin::new(&mut *self).poll_next(task)).await
     }
-
-    /// [`Consumer::set_delegate`], with each message's call inside its process span. The delegate is lapin's: a type, or a closure that
-    /// takes a [`DeliveryResult`]. It returns nothing, so that its span has no error unless it panics or is dropped; to say how it
-    /// ended, use [`set_handler`](Self::set_handler).
-    ///
-    /// ```no_run
-    /// use lapin::{Consumer, message::DeliveryResult, options::BasicAckOptions};
-    /// use traced_rabbitmq::TracedConsumer;
-    ///
-    /// # fn example(consumer: Consumer) {
-    /// TracedConsumer::new(consumer).set_delegate(async |delivery: DeliveryResult| {
-    ///     if let Ok(Some(delivery)) = delivery {
-    ///         delivery.ack(BasicAckOptions::default()).await.ok();
-    ///     }
-    /// });
-    /// # }
-    /// ```
-    pub fn set_delegate<D: ConsumerDelegate + 'static>(&self, delegate: D) {
-        self.consumer.set_delegate(TracedDelegate { delegate, source: Arc::clone(&self.source) });
-    }
-
-    /// Calls a closure with each message, as [`Consumer::set_delegate`] does: on lapin's executor, concurrently. `None` says that the
-    /// broker cancelled the consumer; of a cancellation that the application asked for lapin tells nobody.
-    ///
-    /// ```no_run
-    /// use lapin::Consumer;
-    /// use traced_rabbitmq::TracedConsumer;
-    ///
-    /// # fn example(consumer: Consumer) {
-    /// TracedConsumer::new(consumer).set_handler(async |delivery| {
-    ///     if let Ok(Some(delivery)) = delivery {
-    ///         delivery.process_and_settle(async |_| Ok::<_, lapin::Error>(())).await.ok();
-    ///     }
-    /// });
-    /// # }
-    /// ```
-    pub fn set_handler<H, F>(&self, handler: H)
-    where
-        H: Fn(lapin::Result<Option<TracedDelivery>>) -> F + Send + Sync + 'static,
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let source = Arc::clone(&self.source);
-        self.consumer.set_delegate(move |delivery: DeliveryResult| handler(source.wrap(delivery)));
-    }
 }
 
 impl Stream for TracedConsumer {
@@ -169,34 +125,11 @@ impl Stream for TracedConsumer {
 impl Source {
     /// When the stream fails, nothing of its channel can be acknowledged any more. When it only ends, because its consumer was cancelled,
     /// all that was delivered still can: a graceful shutdown cancels, finishes and acknowledges.
-    fn wrap(self: &Arc<Self>, delivery: DeliveryResult) -> lapin::Result<Option<TracedDelivery>> {
+    pub(crate) fn wrap(self: &Arc<Self>, delivery: DeliveryResult) -> lapin::Result<Option<TracedDelivery>> {
         match &delivery {
             Ok(_) => self.open.end_expired(),
             Err(error) => self.open.end_all(&error::of_error(error)),
         }
         Ok(delivery?.map(|delivery| TracedDelivery::new(delivery, Arc::clone(self))))
-    }
-}
-
-struct TracedDelegate<D> {
-    delegate: D,
-    source: Arc<Source>,
-}
-
-impl<D: ConsumerDelegate + 'static> ConsumerDelegate for TracedDelegate<D> {
-    fn on_new_delivery(&self, delivery: DeliveryResult) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        match self.source.wrap(delivery) {
-            Ok(Some(delivery)) => {
-                // lapin calls in the deliveries' order and spawns what it is given: the call itself belongs here, not into that task.
-                let (mut span, delivery) = delivery.into_parts();
-                let future = span.enter(|| self.delegate.on_new_delivery(Ok(Some(delivery))));
-                Box::pin(span.run_with(future, |()| Outcome::Ok))
-            }
-            other => self.delegate.on_new_delivery(other.map(|_| None)),
-        }
-    }
-
-    fn drop_prefetched_messages(&self) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        self.delegate.drop_prefetched_messages()
     }
 }

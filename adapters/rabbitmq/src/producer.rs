@@ -2,12 +2,12 @@
 
 use crate::confirm::TracedConfirm;
 use crate::handing_over::handing_over;
-use crate::{HeaderExtractor, HeaderInjector, destination, error};
+use crate::{HeaderInjector, TracedDestination, destination, error, injection};
 use lapin::options::BasicPublishOptions;
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel};
 use std::pin::pin;
-use traced_envelope::{MessageSpan, Operation, PreparedDestination, Settings, Status, Telemetry, is_anonymous};
+use traced_envelope::{MessageSpan, Operation, PreparedDestination, Settings, Status, Telemetry};
 
 /// A channel that publishes with a span for each message, whose context travels in the message's headers.
 ///
@@ -138,14 +138,14 @@ impl TracedProducer {
     #[must_use]
     pub fn destination(&self, exchange: ShortString, routing_key: ShortString) -> TracedDestination {
         let prepared = self.prepared("publish", exchange.as_str(), routing_key.as_str());
-        TracedDestination { producer: self.clone(), exchange, routing_key, prepared }
+        TracedDestination::new(self.clone(), exchange, routing_key, prepared)
     }
 
     pub(crate) fn prepared(&self, operation: &'static str, exchange: &str, routing_key: &str) -> PreparedDestination {
-        prepared(&self.telemetry, operation, exchange, routing_key)
+        destination::prepared(&self.telemetry, operation, exchange, routing_key)
     }
 
-    async fn publish_to(
+    pub(crate) async fn publish_to(
         &self,
         destination: &PreparedDestination,
         exchange: ShortString,
@@ -165,7 +165,7 @@ impl TracedProducer {
         payload: &[u8],
         properties: BasicProperties,
     ) -> (MessageSpan, BasicProperties) {
-        send(&self.telemetry, operation, payload, properties)
+        injection::send(&self.telemetry, operation, payload, properties)
     }
 
     /// Starts a span by `start`, which writes its context into the properties.
@@ -176,7 +176,7 @@ impl TracedProducer {
         properties: BasicProperties,
         start: impl FnOnce(Operation<'_>, &mut HeaderInjector<'_>) -> MessageSpan,
     ) -> (MessageSpan, BasicProperties) {
-        inject(&self.telemetry, operation, payload, properties, start)
+        injection::inject(&self.telemetry, operation, payload, properties, start)
     }
 
     pub(crate) async fn hand_over(
@@ -196,87 +196,5 @@ impl TracedProducer {
                 Err(error)
             }
         }
-    }
-}
-
-pub(crate) fn prepared(
-    telemetry: &Telemetry,
-    operation: &'static str,
-    exchange: &str,
-    routing_key: &str,
-) -> PreparedDestination {
-    let describe = || destination::of_producer(exchange, routing_key);
-    if exchange.is_empty() && is_anonymous(routing_key) {
-        // The queue of one requester: many of them would take the place of the destinations that last.
-        return telemetry.prepare(operation, describe());
-    }
-    telemetry.prepared(operation, &[exchange, routing_key], |_| describe())
-}
-
-pub(crate) fn send(
-    telemetry: &Telemetry,
-    operation: Operation<'_>,
-    payload: &[u8],
-    properties: BasicProperties,
-) -> (MessageSpan, BasicProperties) {
-    inject(telemetry, operation, payload, properties, |operation, headers| telemetry.send(operation, headers))
-}
-
-/// `start` writes into a copy of the headers: lapin gives them by reference only. Where nothing is to be written the properties stay as
-/// they are.
-fn inject(
-    telemetry: &Telemetry,
-    operation: Operation<'_>,
-    payload: &[u8],
-    properties: BasicProperties,
-    start: impl FnOnce(Operation<'_>, &mut HeaderInjector<'_>) -> MessageSpan,
-) -> (MessageSpan, BasicProperties) {
-    if !telemetry.is_enabled() {
-        return (start(operation, &mut HeaderInjector(&mut FieldTable::default())), properties);
-    }
-    let mut operation = operation
-        .body_size(payload.len())
-        .message_id(properties.message_id().as_ref().map(ShortString::as_str))
-        .conversation_id(properties.correlation_id().as_ref().map(ShortString::as_str));
-    let mut headers = match properties.headers() {
-        Some(headers) => {
-            operation = operation.existing(telemetry.existing(&HeaderExtractor(headers)));
-            headers.clone()
-        }
-        None => FieldTable::default(),
-    };
-    let span = start(operation, &mut HeaderInjector(&mut headers));
-    (span, with_headers(properties, headers))
-}
-
-/// Headers that are empty where there were none leave the properties as they are.
-pub(crate) fn with_headers(properties: BasicProperties, headers: FieldTable) -> BasicProperties {
-    let untouched = headers.inner().is_empty() && properties.headers().is_none();
-    if untouched { properties } else { properties.with_headers(headers) }
-}
-
-/// An exchange and a routing key that messages are published to often; made by [`TracedProducer::destination`].
-#[derive(Clone, Debug)]
-pub struct TracedDestination {
-    producer: TracedProducer,
-    exchange: ShortString,
-    routing_key: ShortString,
-    prepared: PreparedDestination,
-}
-
-impl TracedDestination {
-    /// [`TracedProducer::publish`] to this exchange with this routing key.
-    ///
-    /// # Errors
-    ///
-    /// lapin's own, unchanged.
-    pub async fn publish(
-        &self,
-        options: BasicPublishOptions,
-        payload: &[u8],
-        properties: BasicProperties,
-    ) -> lapin::Result<TracedConfirm> {
-        let (exchange, routing_key) = (self.exchange.clone(), self.routing_key.clone());
-        self.producer.publish_to(&self.prepared, exchange, routing_key, options, payload, properties).await
     }
 }
