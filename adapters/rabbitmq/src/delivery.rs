@@ -16,6 +16,16 @@ use traced_envelope::{MessageSpan, Outcome};
 ///
 /// The span starts when the handler does, not before. [`process`](Self::process) is the usual way; [`start`](Self::start) is for messages
 /// that are acknowledged elsewhere.
+///
+/// ```no_run
+/// # use lapin::options::BasicAckOptions;
+/// # use traced_rabbitmq::TracedDelivery;
+/// # async fn example(delivery: TracedDelivery) -> lapin::Result<()> {
+/// assert_eq!(delivery.get_ref().exchange.as_str(), "orders"); // no span so far
+/// let sent = delivery.process(async |delivery| delivery.ack(BasicAckOptions::default()).await).await?;
+/// assert!(sent); // what the handler returned
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct TracedDelivery {
     delivery: Delivery,
@@ -30,6 +40,14 @@ impl TracedDelivery {
     }
 
     /// lapin's delivery.
+    ///
+    /// ```no_run
+    /// # use traced_rabbitmq::TracedDelivery;
+    /// # fn example(delivery: TracedDelivery) {
+    /// let urgent = delivery.get_ref().properties.priority().unwrap_or(0) > 5; // to choose a handler by
+    /// assert!(!urgent);
+    /// # }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Delivery {
         &self.delivery

@@ -40,12 +40,37 @@ pub struct TracedProducer {
 
 impl TracedProducer {
     /// Publishes over this channel, with the process-wide providers and propagator.
+    ///
+    /// ```no_run
+    /// # use lapin::Channel;
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # use traced_rabbitmq::envelope::Status;
+    /// # fn example(channel: Channel) {
+    /// let producer = TracedProducer::new(channel.clone()); // publishes over the same channel
+    /// assert_eq!(producer.status(), Status::NoMessageYet);
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(channel: Channel) -> Self {
         Self::with_settings(channel, &Settings::default())
     }
 
     /// Publishes over this channel, with settings of its own.
+    ///
+    /// ```no_run
+    /// # use lapin::{BasicProperties, Channel, options::BasicPublishOptions};
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # use traced_rabbitmq::envelope::testing::Capture;
+    /// # async fn example(channel: Channel) -> lapin::Result<()> {
+    /// # let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    /// # let capture = Capture::new();
+    /// let settings = capture.settings("shop").server("rabbit.example.com", 5672); // lapin does not tell
+    /// let producer = TracedProducer::with_settings(channel, &settings);
+    /// producer.publish("orders".into(), "order.created".into(), options, b"{}", properties).await?.await?;
+    /// let span = capture.span("publish orders:order.created");
+    /// assert_eq!(span.attribute("server.address"), Some(&"rabbit.example.com".into()));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn with_settings(channel: Channel, settings: &Settings) -> Self {
         Self { channel, telemetry: crate::telemetry(settings), mandatory_copies: true }
@@ -74,18 +99,47 @@ impl TracedProducer {
     }
 
     /// The channel.
+    ///
+    /// ```no_run
+    /// # use lapin::options::ConfirmSelectOptions;
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # async fn example(producer: TracedProducer) -> lapin::Result<()> {
+    /// producer.get_ref().confirm_select(ConfirmSelectOptions::default()).await?;
+    /// assert!(producer.get_ref().status().confirm()); // the broker answers each publish
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Channel {
         &self.channel
     }
 
     /// Gives the channel back.
+    ///
+    /// ```no_run
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # async fn example(producer: TracedProducer) -> lapin::Result<()> {
+    /// let channel = producer.into_inner();
+    /// channel.close(200, "shutting down".into()).await?;
+    /// assert!(!channel.status().connected());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> Channel {
         self.channel
     }
 
     /// Whether spans are made, or no SDK was seen so far.
+    ///
+    /// ```no_run
+    /// # use lapin::{BasicProperties, options::BasicPublishOptions};
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # use traced_rabbitmq::envelope::Status;
+    /// # async fn example(producer: TracedProducer) -> lapin::Result<()> {
+    /// # let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    /// producer.publish("orders".into(), "order.created".into(), options, b"{}", properties).await?.await?;
+    /// assert_eq!(producer.status(), Status::Active, "install a tracer provider first");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.telemetry.status()
@@ -100,6 +154,18 @@ impl TracedProducer {
     ///
     /// The returned future is the broker's answer, as with lapin: the span ends when it is there. Not to await it is no error; the
     /// span then ends where it is dropped. Without publisher confirms the span ends when the returned future is awaited or dropped.
+    ///
+    /// ```no_run
+    /// # use lapin::{BasicProperties, options::BasicPublishOptions};
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # async fn example(producer: TracedProducer) -> lapin::Result<()> {
+    /// let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    /// let properties = BasicProperties::default().with_message_id("order-42".into()); // the span has it too
+    /// let confirm = producer.publish("orders".into(), "order.created".into(), options, b"{}", properties).await?;
+    /// let returned = confirm.await?.take_message(); // the span ends
+    /// assert!(returned.is_none(), "no queue took it");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

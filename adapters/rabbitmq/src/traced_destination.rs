@@ -7,6 +7,20 @@ use lapin::types::ShortString;
 use traced_envelope::PreparedDestination;
 
 /// An exchange and a routing key that messages are published to often; made by [`TracedProducer::destination`].
+///
+/// ```no_run
+/// # use lapin::{BasicProperties, options::BasicPublishOptions};
+/// # use traced_rabbitmq::{TracedDestination, TracedProducer};
+/// # async fn example(producer: TracedProducer) -> lapin::Result<()> {
+/// # let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+/// struct Orders {
+///     created: TracedDestination, // made once, kept
+/// }
+/// let orders = Orders { created: producer.destination("orders".into(), "order.created".into()) };
+/// let confirm = orders.created.publish(options, b"{}", properties).await?;
+/// assert!(confirm.await?.is_ack());
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TracedDestination {
     producer: TracedProducer,
@@ -26,6 +40,20 @@ impl TracedDestination {
     }
 
     /// [`TracedProducer::publish`] to this exchange with this routing key.
+    ///
+    /// ```no_run
+    /// # use lapin::{BasicProperties, options::BasicPublishOptions};
+    /// # use traced_rabbitmq::TracedDestination;
+    /// # async fn example(orders: TracedDestination) -> lapin::Result<()> {
+    /// let mut confirms = Vec::new(); // all are sent before the first answer is waited for
+    /// for order in [&b"41"[..], b"42"] {
+    ///     confirms.push(orders.publish(BasicPublishOptions::default(), order, BasicProperties::default()).await?);
+    /// }
+    /// for confirm in confirms {
+    ///     assert!(confirm.await?.is_ack());
+    /// }
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
