@@ -1,7 +1,7 @@
 //! Publishing many messages with one send span.
 
 use crate::handing_over::handing_over;
-use crate::producer::with_headers;
+use crate::injection::with_headers;
 use crate::{HeaderExtractor, HeaderInjector, TracedProducer, error};
 use lapin::options::BasicPublishOptions;
 use lapin::types::ShortString;
@@ -11,6 +11,16 @@ use std::pin::pin;
 use traced_envelope::{Destination, MessageSpan, Operation, Outcome, shared};
 
 /// One message of a batch: the arguments of [`Channel::basic_publish`](lapin::Channel::basic_publish).
+///
+/// ```
+/// # use lapin::{BasicProperties, options::BasicPublishOptions};
+/// # use traced_rabbitmq::BatchMessage;
+/// # let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+/// let (exchange, routing_key) = ("orders".into(), "order.created".into());
+/// let first = BatchMessage { exchange, routing_key, options, payload: b"41", properties };
+/// let second = BatchMessage { payload: b"42", ..first.clone() };
+/// assert_eq!(second.routing_key, first.routing_key);
+/// ```
 #[derive(Clone, Debug)]
 pub struct BatchMessage<'a> {
     /// The exchange.

@@ -1,8 +1,8 @@
 //! What this crate does around lapin's calls, without a channel: for the benchmarks of its workspace, which would otherwise measure a
 //! copy. No part of the API.
 
-use crate::producer;
 use crate::source::Source;
+use crate::{destination, injection};
 use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::ShortString;
@@ -18,7 +18,7 @@ impl Producer {
     }
 
     pub fn destination(&self, exchange: &str, routing_key: &str) -> PreparedDestination {
-        producer::prepared(&self.0, "publish", exchange, routing_key)
+        destination::prepared(&self.0, "publish", exchange, routing_key)
     }
 
     pub fn send(
@@ -27,7 +27,7 @@ impl Producer {
         payload: &[u8],
         properties: BasicProperties,
     ) -> (MessageSpan, BasicProperties) {
-        producer::send(&self.0, Operation::new("publish", destination), payload, properties)
+        injection::send(&self.0, Operation::new("publish", destination), payload, properties)
     }
 }
 

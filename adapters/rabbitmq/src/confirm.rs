@@ -13,6 +13,17 @@ use traced_envelope::MessageSpan;
 /// `NO_ROUTE`, although the confirm says `ack`. A lost channel or connection: that error. Dropped without being awaited: no error,
 /// because the message is with the broker; [`Channel::wait_for_confirms`](lapin::Channel::wait_for_confirms) collects its answer, as
 /// without this crate.
+///
+/// ```no_run
+/// # use lapin::{BasicProperties, options::BasicPublishOptions};
+/// # use traced_rabbitmq::TracedDestination;
+/// # async fn example(orders: TracedDestination) -> lapin::Result<()> {
+/// # let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+/// let confirm = orders.publish(options, b"{}", properties).await?; // handed to the broker
+/// // ... meanwhile, something else ...
+/// assert!(confirm.await?.is_ack()); // answered: the span ends
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 #[must_use = "the broker's answer is only known when this is awaited"]
 pub struct TracedConfirm {
@@ -26,12 +37,36 @@ impl TracedConfirm {
     }
 
     /// lapin's future.
+    ///
+    /// ```no_run
+    /// # use lapin::{BasicProperties, PublisherConfirm, options::BasicPublishOptions};
+    /// # use traced_rabbitmq::TracedDestination;
+    /// # async fn example(orders: TracedDestination) -> lapin::Result<()> {
+    /// # let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    /// let confirm = orders.publish(options, b"{}", properties).await?;
+    /// let _: &PublisherConfirm = confirm.get_ref(); // for code that knows lapin's type alone
+    /// assert!(confirm.await?.is_ack()); // the span waits for the answer all the same
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &PublisherConfirm {
         &self.confirm
     }
 
     /// Gives lapin's future back; the span ends here, without an error.
+    ///
+    /// ```no_run
+    /// # use lapin::{BasicProperties, PublisherConfirm, options::BasicPublishOptions};
+    /// # use traced_rabbitmq::TracedDestination;
+    /// # async fn example(orders: TracedDestination) -> lapin::Result<()> {
+    /// # let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    /// let mut unanswered: Vec<PublisherConfirm> = Vec::new(); // of code that knows lapin's type alone
+    /// unanswered.push(orders.publish(options, b"{}", properties).await?.into_inner()); // the span ends
+    /// for confirm in unanswered {
+    ///     assert!(confirm.await?.is_ack());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn into_inner(self) -> PublisherConfirm {
         self.confirm
     }

@@ -16,6 +16,16 @@ use traced_envelope::{MessageSpan, Outcome};
 ///
 /// The span starts when the handler does, not before. [`process`](Self::process) is the usual way; [`start`](Self::start) is for messages
 /// that are acknowledged elsewhere.
+///
+/// ```no_run
+/// # use lapin::options::BasicAckOptions;
+/// # use traced_rabbitmq::TracedDelivery;
+/// # async fn example(delivery: TracedDelivery) -> lapin::Result<()> {
+/// assert_eq!(delivery.get_ref().exchange.as_str(), "orders"); // no span so far
+/// let sent = delivery.process(async |delivery| delivery.ack(BasicAckOptions::default()).await).await?;
+/// assert!(sent); // what the handler returned
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct TracedDelivery {
     delivery: Delivery,
@@ -30,18 +40,46 @@ impl TracedDelivery {
     }
 
     /// lapin's delivery.
+    ///
+    /// ```no_run
+    /// # use traced_rabbitmq::TracedDelivery;
+    /// # fn example(delivery: TracedDelivery) {
+    /// let urgent = delivery.get_ref().properties.priority().unwrap_or(0) > 5; // to choose a handler by
+    /// assert!(!urgent);
+    /// # }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Delivery {
         &self.delivery
     }
 
     /// Gives lapin's delivery back; no span is made.
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicAckOptions;
+    /// # use traced_rabbitmq::TracedDelivery;
+    /// # async fn example(delivery: TracedDelivery) -> lapin::Result<()> {
+    /// let heartbeat = delivery.into_inner(); // worth no span
+    /// assert!(heartbeat.ack(BasicAckOptions::default()).await?);
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> Delivery {
         self.delivery
     }
 
     /// How many messages are left in the queue; known only for a message that was pulled.
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicGetOptions;
+    /// # use traced_rabbitmq::PullConsumer;
+    /// # async fn example(consumer: PullConsumer) -> lapin::Result<()> {
+    /// if let Some(delivery) = consumer.basic_get("inventory".into(), BasicGetOptions::default()).await? {
+    ///     let left = delivery.message_count(); // whether another pull is worth it
+    ///     assert!(left.is_some());
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn message_count(&self) -> Option<u32> {
         self.message_count
@@ -49,6 +87,17 @@ impl TracedDelivery {
 
     /// Which attempt at the message this is, 1 for the first: by `redelivered`, `x-delivery-count`, this queue's entries in `x-death`, and
     /// the header `x-attempt` of [`TracedProducer::retry`](crate::TracedProducer::retry).
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicRejectOptions;
+    /// # use traced_rabbitmq::TracedDelivery;
+    /// # async fn example(delivery: TracedDelivery) -> lapin::Result<()> {
+    /// if delivery.attempt() > 5 {
+    ///     let reject = async |delivery: lapin::message::Delivery| delivery.reject(BasicRejectOptions::default()).await;
+    ///     assert!(delivery.process(reject).await?); // to the queue's dead-letter exchange
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn attempt(&self) -> u32 {
         attempt(&self.delivery, self.source.queue.as_str())
@@ -118,6 +167,15 @@ impl TracedDelivery {
     /// settle the message itself, nor call [`retry`](crate::TracedProducer::retry) or [`republish`](crate::TracedProducer::republish), which do:
     /// those belong into [`process`](Self::process).
     ///
+    /// ```no_run
+    /// # use traced_rabbitmq::TracedDelivery;
+    /// # async fn reserve(_: &[u8]) -> anyhow::Result<u32> { Ok(7) }
+    /// # async fn example(delivery: TracedDelivery) -> anyhow::Result<()> {
+    /// let reserved = delivery.process_and_settle(async |delivery| reserve(&delivery.data).await).await;
+    /// assert_eq!(reserved?, 7); // and the message is acknowledged; where `reserve` failed, it is rejected
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// The handler's own, unchanged, also when the rejection fails; lapin's, if the handler succeeded but the acknowledgement failed. Where
@@ -172,6 +230,16 @@ impl TracedDelivery {
     }
 
     /// Starts the span now and leaves it open until the message is acknowledged, for consumers that do so elsewhere or later.
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicAckOptions;
+    /// # use traced_rabbitmq::TracedDelivery;
+    /// # async fn example(delivery: TracedDelivery) -> anyhow::Result<()> {
+    /// let delivery = delivery.start();
+    /// let elsewhere = tokio::spawn(async move { delivery.ack(BasicAckOptions::default()).await }); // ends the span
+    /// assert!(elsewhere.await??);
+    /// # Ok(()) }
+    /// ```
     pub fn start(self) -> OpenDelivery {
         let span = self.source.process(&self.delivery);
         OpenDelivery::new(self.delivery, self.source, span)

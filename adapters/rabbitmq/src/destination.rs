@@ -1,6 +1,6 @@
 //! RabbitMQ's destinations by the conventions (*RabbitMQ*, "Destination name").
 
-use traced_envelope::{Destination, is_anonymous, semconv};
+use traced_envelope::{Destination, PreparedDestination, Telemetry, is_anonymous, semconv};
 
 /// `{exchange}:{routing key}`, whichever of them there is; the default exchange without a routing key is `amq.default`.
 pub(crate) fn of_producer(exchange: &str, routing_key: &str) -> Destination {
@@ -9,6 +9,21 @@ pub(crate) fn of_producer(exchange: &str, routing_key: &str) -> Destination {
     let name = join([exchange, routing_key, ""]);
     let name = if name.is_empty() { "amq.default".to_owned() } else { name };
     Destination::new(name).anonymous(anonymous).attribute(&semconv::RABBITMQ_ROUTING_KEY, routing_key)
+}
+
+/// What is the same for all messages to an exchange with a routing key.
+pub(crate) fn prepared(
+    telemetry: &Telemetry,
+    operation: &'static str,
+    exchange: &str,
+    routing_key: &str,
+) -> PreparedDestination {
+    let describe = || of_producer(exchange, routing_key);
+    if exchange.is_empty() && is_anonymous(routing_key) {
+        // The queue of one requester: many of them would take the place of the destinations that last.
+        return telemetry.prepare(operation, describe());
+    }
+    telemetry.prepared(operation, &[exchange, routing_key], |_| describe())
 }
 
 /// `{exchange}:{routing key}:{queue}`; the queue is left out when it is named like the routing key.
@@ -26,9 +41,9 @@ fn join(parts: [&str; 3]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use traced_envelope::{Settings, Telemetry};
+    use traced_envelope::Settings;
 
-    fn prepared(destination: Destination) -> (String, String) {
+    fn names(destination: Destination) -> (String, String) {
         let prepared = Telemetry::new("rabbitmq", &Settings::default()).prepare("do", destination);
         (prepared.name().to_owned(), prepared.span_name().to_owned())
     }
@@ -48,7 +63,7 @@ mod tests {
             ),
             ("", "amq.gen-JzTY20BRgKO-HjmUJj0wLg", "amq.gen-JzTY20BRgKO-HjmUJj0wLg", "do"),
         ] {
-            assert_eq!(prepared(of_producer(exchange, routing_key)), (name.to_owned(), span.to_owned()));
+            assert_eq!(names(of_producer(exchange, routing_key)), (name.to_owned(), span.to_owned()));
         }
     }
 
@@ -66,7 +81,7 @@ mod tests {
             ("orders", "", "inventory", "orders:inventory", "do orders:inventory"),
             ("orders", "k", "amq.gen-JzTY20BRgKO-HjmUJj0wLg", "orders:k:amq.gen-JzTY20BRgKO-HjmUJj0wLg", "do"),
         ] {
-            assert_eq!(prepared(of_consumer(exchange, routing_key, queue)), (name.to_owned(), span.to_owned()));
+            assert_eq!(names(of_consumer(exchange, routing_key, queue)), (name.to_owned(), span.to_owned()));
         }
     }
 }

@@ -66,29 +66,79 @@ impl OpenDelivery {
     }
 
     /// lapin's delivery.
+    ///
+    /// ```no_run
+    /// # use traced_rabbitmq::OpenDelivery;
+    /// # async fn store(rows: &[u8]) -> usize { rows.len() }
+    /// # async fn example(delivery: OpenDelivery) {
+    /// let stored = store(&delivery.get_ref().data).await;
+    /// assert!(stored > 0);
+    /// # }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Delivery {
         &self.delivery
     }
 
     /// The context of the span: attach it, or run futures with it, so that spans made meanwhile are children.
+    ///
+    /// ```no_run
+    /// # use opentelemetry::{Context, trace::TraceContextExt};
+    /// # use traced_rabbitmq::OpenDelivery;
+    /// # fn example(delivery: OpenDelivery) {
+    /// let _attached = delivery.context().clone().attach(); // for code that does not await
+    /// assert!(Context::current().has_active_span()); // the parent of what is made here
+    /// # }
+    /// ```
     #[must_use]
     pub fn context(&self) -> &Context {
         &self.context
     }
 
     /// Which attempt at the message this is; see [`TracedDelivery::attempt`](crate::TracedDelivery::attempt).
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicRejectOptions;
+    /// # use traced_rabbitmq::{OpenDelivery, TracedProducer};
+    /// # async fn example(delivery: OpenDelivery, producer: TracedProducer) -> lapin::Result<()> {
+    /// if delivery.attempt() < 3 {
+    ///     delivery.retry(&producer, "".into(), "inventory".into()).await?;
+    /// } else {
+    ///     assert!(delivery.reject(BasicRejectOptions::default()).await?); // to the queue's dead-letter exchange
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn attempt(&self) -> u32 {
         attempt(&self.delivery, self.source.queue.as_str())
     }
 
     /// Lets go of the delivery while its span stays open, until a later delivery of the channel is settled with `multiple`.
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicAckOptions;
+    /// # use traced_rabbitmq::{TracedConsumer, TracedDelivery};
+    /// # async fn example(first: TracedDelivery, last: TracedDelivery, consumer: TracedConsumer) -> lapin::Result<()> {
+    /// first.start().leave_open();
+    /// assert_eq!(consumer.open_spans().len(), 1);
+    /// last.start().ack(BasicAckOptions { multiple: true }).await?; // ends both spans
+    /// assert!(consumer.open_spans().is_empty());
+    /// # Ok(()) }
+    /// ```
     pub fn leave_open(mut self) {
         self.left_open = true;
     }
 
     /// [`Acker::ack`](lapin::Acker::ack), which ends the span; with `multiple`, those of all earlier deliveries of the channel too.
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicAckOptions;
+    /// # use traced_rabbitmq::OpenDelivery;
+    /// # async fn example(delivery: OpenDelivery) -> lapin::Result<()> {
+    /// let sent = delivery.ack(BasicAckOptions::default()).await?;
+    /// assert!(sent, "its channel is gone: the message comes again");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -99,6 +149,15 @@ impl OpenDelivery {
 
     /// [`Acker::nack`](lapin::Acker::nack), which ends the span as an error `nack`.
     ///
+    /// ```no_run
+    /// # use lapin::options::BasicNackOptions;
+    /// # use traced_rabbitmq::OpenDelivery;
+    /// # async fn example(delivery: OpenDelivery) -> lapin::Result<()> {
+    /// let again = BasicNackOptions { requeue: true, ..BasicNackOptions::default() };
+    /// assert!(delivery.nack(again).await?);
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// lapin's own, unchanged.
@@ -108,6 +167,15 @@ impl OpenDelivery {
     }
 
     /// [`Acker::reject`](lapin::Acker::reject), which ends the span as an error `reject`.
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicRejectOptions;
+    /// # use traced_rabbitmq::OpenDelivery;
+    /// # async fn example(delivery: OpenDelivery) -> lapin::Result<()> {
+    /// let never_again = BasicRejectOptions { requeue: false }; // dead-lettered, where the queue has an exchange for it
+    /// assert!(delivery.reject(never_again).await?);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

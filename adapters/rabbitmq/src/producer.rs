@@ -2,12 +2,12 @@
 
 use crate::confirm::TracedConfirm;
 use crate::handing_over::handing_over;
-use crate::{HeaderExtractor, HeaderInjector, destination, error};
+use crate::{HeaderInjector, TracedDestination, destination, error, injection};
 use lapin::options::BasicPublishOptions;
-use lapin::types::{FieldTable, ShortString};
+use lapin::types::ShortString;
 use lapin::{BasicProperties, Channel};
 use std::pin::pin;
-use traced_envelope::{MessageSpan, Operation, PreparedDestination, Settings, Status, Telemetry, is_anonymous};
+use traced_envelope::{MessageSpan, Operation, PreparedDestination, Settings, Status, Telemetry};
 
 /// A channel that publishes with a span for each message, whose context travels in the message's headers.
 ///
@@ -40,12 +40,37 @@ pub struct TracedProducer {
 
 impl TracedProducer {
     /// Publishes over this channel, with the process-wide providers and propagator.
+    ///
+    /// ```no_run
+    /// # use lapin::Channel;
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # use traced_rabbitmq::envelope::Status;
+    /// # fn example(channel: Channel) {
+    /// let producer = TracedProducer::new(channel.clone()); // publishes over the same channel
+    /// assert_eq!(producer.status(), Status::NoMessageYet);
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(channel: Channel) -> Self {
         Self::with_settings(channel, &Settings::default())
     }
 
     /// Publishes over this channel, with settings of its own.
+    ///
+    /// ```no_run
+    /// # use lapin::{BasicProperties, Channel, options::BasicPublishOptions};
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # use traced_rabbitmq::envelope::testing::Capture;
+    /// # async fn example(channel: Channel) -> lapin::Result<()> {
+    /// # let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    /// # let capture = Capture::new();
+    /// let settings = capture.settings("shop").server("rabbit.example.com", 5672); // lapin does not tell
+    /// let producer = TracedProducer::with_settings(channel, &settings);
+    /// producer.publish("orders".into(), "order.created".into(), options, b"{}", properties).await?.await?;
+    /// let span = capture.span("publish orders:order.created");
+    /// assert_eq!(span.attribute("server.address"), Some(&"rabbit.example.com".into()));
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn with_settings(channel: Channel, settings: &Settings) -> Self {
         Self { channel, telemetry: crate::telemetry(settings), mandatory_copies: true }
@@ -74,18 +99,47 @@ impl TracedProducer {
     }
 
     /// The channel.
+    ///
+    /// ```no_run
+    /// # use lapin::options::ConfirmSelectOptions;
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # async fn example(producer: TracedProducer) -> lapin::Result<()> {
+    /// producer.get_ref().confirm_select(ConfirmSelectOptions::default()).await?;
+    /// assert!(producer.get_ref().status().confirm()); // the broker answers each publish
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Channel {
         &self.channel
     }
 
     /// Gives the channel back.
+    ///
+    /// ```no_run
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # async fn example(producer: TracedProducer) -> lapin::Result<()> {
+    /// let channel = producer.into_inner();
+    /// channel.close(200, "shutting down".into()).await?;
+    /// assert!(!channel.status().connected());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> Channel {
         self.channel
     }
 
     /// Whether spans are made, or no SDK was seen so far.
+    ///
+    /// ```no_run
+    /// # use lapin::{BasicProperties, options::BasicPublishOptions};
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # use traced_rabbitmq::envelope::Status;
+    /// # async fn example(producer: TracedProducer) -> lapin::Result<()> {
+    /// # let (options, properties) = (BasicPublishOptions::default(), BasicProperties::default());
+    /// producer.publish("orders".into(), "order.created".into(), options, b"{}", properties).await?.await?;
+    /// assert_eq!(producer.status(), Status::Active, "install a tracer provider first");
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.telemetry.status()
@@ -100,6 +154,18 @@ impl TracedProducer {
     ///
     /// The returned future is the broker's answer, as with lapin: the span ends when it is there. Not to await it is no error; the
     /// span then ends where it is dropped. Without publisher confirms the span ends when the returned future is awaited or dropped.
+    ///
+    /// ```no_run
+    /// # use lapin::{BasicProperties, options::BasicPublishOptions};
+    /// # use traced_rabbitmq::TracedProducer;
+    /// # async fn example(producer: TracedProducer) -> lapin::Result<()> {
+    /// let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+    /// let properties = BasicProperties::default().with_message_id("order-42".into()); // the span has it too
+    /// let confirm = producer.publish("orders".into(), "order.created".into(), options, b"{}", properties).await?;
+    /// let returned = confirm.await?.take_message(); // the span ends
+    /// assert!(returned.is_none(), "no queue took it");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -138,14 +204,14 @@ impl TracedProducer {
     #[must_use]
     pub fn destination(&self, exchange: ShortString, routing_key: ShortString) -> TracedDestination {
         let prepared = self.prepared("publish", exchange.as_str(), routing_key.as_str());
-        TracedDestination { producer: self.clone(), exchange, routing_key, prepared }
+        TracedDestination::new(self.clone(), exchange, routing_key, prepared)
     }
 
     pub(crate) fn prepared(&self, operation: &'static str, exchange: &str, routing_key: &str) -> PreparedDestination {
-        prepared(&self.telemetry, operation, exchange, routing_key)
+        destination::prepared(&self.telemetry, operation, exchange, routing_key)
     }
 
-    async fn publish_to(
+    pub(crate) async fn publish_to(
         &self,
         destination: &PreparedDestination,
         exchange: ShortString,
@@ -165,7 +231,7 @@ impl TracedProducer {
         payload: &[u8],
         properties: BasicProperties,
     ) -> (MessageSpan, BasicProperties) {
-        send(&self.telemetry, operation, payload, properties)
+        injection::send(&self.telemetry, operation, payload, properties)
     }
 
     /// Starts a span by `start`, which writes its context into the properties.
@@ -176,7 +242,7 @@ impl TracedProducer {
         properties: BasicProperties,
         start: impl FnOnce(Operation<'_>, &mut HeaderInjector<'_>) -> MessageSpan,
     ) -> (MessageSpan, BasicProperties) {
-        inject(&self.telemetry, operation, payload, properties, start)
+        injection::inject(&self.telemetry, operation, payload, properties, start)
     }
 
     pub(crate) async fn hand_over(
@@ -196,87 +262,5 @@ impl TracedProducer {
                 Err(error)
             }
         }
-    }
-}
-
-pub(crate) fn prepared(
-    telemetry: &Telemetry,
-    operation: &'static str,
-    exchange: &str,
-    routing_key: &str,
-) -> PreparedDestination {
-    let describe = || destination::of_producer(exchange, routing_key);
-    if exchange.is_empty() && is_anonymous(routing_key) {
-        // The queue of one requester: many of them would take the place of the destinations that last.
-        return telemetry.prepare(operation, describe());
-    }
-    telemetry.prepared(operation, &[exchange, routing_key], |_| describe())
-}
-
-pub(crate) fn send(
-    telemetry: &Telemetry,
-    operation: Operation<'_>,
-    payload: &[u8],
-    properties: BasicProperties,
-) -> (MessageSpan, BasicProperties) {
-    inject(telemetry, operation, payload, properties, |operation, headers| telemetry.send(operation, headers))
-}
-
-/// `start` writes into a copy of the headers: lapin gives them by reference only. Where nothing is to be written the properties stay as
-/// they are.
-fn inject(
-    telemetry: &Telemetry,
-    operation: Operation<'_>,
-    payload: &[u8],
-    properties: BasicProperties,
-    start: impl FnOnce(Operation<'_>, &mut HeaderInjector<'_>) -> MessageSpan,
-) -> (MessageSpan, BasicProperties) {
-    if !telemetry.is_enabled() {
-        return (start(operation, &mut HeaderInjector(&mut FieldTable::default())), properties);
-    }
-    let mut operation = operation
-        .body_size(payload.len())
-        .message_id(properties.message_id().as_ref().map(ShortString::as_str))
-        .conversation_id(properties.correlation_id().as_ref().map(ShortString::as_str));
-    let mut headers = match properties.headers() {
-        Some(headers) => {
-            operation = operation.existing(telemetry.existing(&HeaderExtractor(headers)));
-            headers.clone()
-        }
-        None => FieldTable::default(),
-    };
-    let span = start(operation, &mut HeaderInjector(&mut headers));
-    (span, with_headers(properties, headers))
-}
-
-/// Headers that are empty where there were none leave the properties as they are.
-pub(crate) fn with_headers(properties: BasicProperties, headers: FieldTable) -> BasicProperties {
-    let untouched = headers.inner().is_empty() && properties.headers().is_none();
-    if untouched { properties } else { properties.with_headers(headers) }
-}
-
-/// An exchange and a routing key that messages are published to often; made by [`TracedProducer::destination`].
-#[derive(Clone, Debug)]
-pub struct TracedDestination {
-    producer: TracedProducer,
-    exchange: ShortString,
-    routing_key: ShortString,
-    prepared: PreparedDestination,
-}
-
-impl TracedDestination {
-    /// [`TracedProducer::publish`] to this exchange with this routing key.
-    ///
-    /// # Errors
-    ///
-    /// lapin's own, unchanged.
-    pub async fn publish(
-        &self,
-        options: BasicPublishOptions,
-        payload: &[u8],
-        properties: BasicProperties,
-    ) -> lapin::Result<TracedConfirm> {
-        let (exchange, routing_key) = (self.exchange.clone(), self.routing_key.clone());
-        self.producer.publish_to(&self.prepared, exchange, routing_key, options, payload, properties).await
     }
 }

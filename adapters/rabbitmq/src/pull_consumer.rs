@@ -34,12 +34,36 @@ pub struct PullConsumer {
 
 impl PullConsumer {
     /// Pulls over this channel, with the process-wide providers and propagator.
+    ///
+    /// ```no_run
+    /// # use lapin::Channel;
+    /// # use traced_rabbitmq::PullConsumer;
+    /// # use traced_rabbitmq::envelope::Status;
+    /// # fn example(channel: Channel) {
+    /// let consumer = PullConsumer::new(channel); // of any queue: each pull names its own
+    /// assert_eq!(consumer.status(), Status::NoMessageYet);
+    /// # }
+    /// ```
     #[must_use]
     pub fn new(channel: Channel) -> Self {
         Self::with_settings(channel, &Settings::default())
     }
 
     /// Pulls over this channel, with settings of its own.
+    ///
+    /// ```no_run
+    /// # use lapin::{Channel, options::BasicGetOptions};
+    /// # use traced_rabbitmq::PullConsumer;
+    /// # use traced_rabbitmq::envelope::testing::Capture;
+    /// # async fn example(channel: Channel) -> lapin::Result<()> {
+    /// # let capture = Capture::new();
+    /// let settings = capture.settings("warehouse").receive_spans(true); // how long pulling takes
+    /// let consumer = PullConsumer::with_settings(channel, &settings);
+    /// if consumer.basic_get("inventory".into(), BasicGetOptions::default()).await?.is_some() {
+    ///     assert_eq!(capture.span("receive orders:order.created:inventory").service(), "warehouse");
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn with_settings(channel: Channel, settings: &Settings) -> Self {
         let template = Source { pulled: true, ..Source::of_queue(ShortString::default(), settings) };
@@ -47,18 +71,46 @@ impl PullConsumer {
     }
 
     /// The channel.
+    ///
+    /// ```no_run
+    /// # use traced_rabbitmq::PullConsumer;
+    /// # fn example(consumer: PullConsumer) {
+    /// assert!(consumer.get_ref().status().connected()); // else a pull fails
+    /// # }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Channel {
         &self.channel
     }
 
     /// Gives the channel back.
+    ///
+    /// ```no_run
+    /// # use traced_rabbitmq::PullConsumer;
+    /// # async fn example(consumer: PullConsumer) -> lapin::Result<()> {
+    /// let channel = consumer.into_inner();
+    /// channel.close(200, "shutting down".into()).await?;
+    /// assert!(!channel.status().connected());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> Channel {
         self.channel
     }
 
     /// Whether spans are made, or no SDK was seen so far.
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicGetOptions;
+    /// # use traced_rabbitmq::PullConsumer;
+    /// # use traced_rabbitmq::envelope::Status;
+    /// # async fn example(consumer: PullConsumer) -> lapin::Result<()> {
+    /// if let Some(delivery) = consumer.basic_get("inventory".into(), BasicGetOptions::default()).await? {
+    ///     delivery.process_and_settle(async |_| Ok::<_, lapin::Error>(())).await?;
+    ///     assert_eq!(consumer.status(), Status::Active, "install a tracer provider first");
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn status(&self) -> Status {
         self.template.telemetry.status()
@@ -66,6 +118,19 @@ impl PullConsumer {
 
     /// Whether [`TracedDelivery::process_and_settle`] puts a message whose handler failed back into its queue; see
     /// [`TracedConsumer::requeue_on_error`](crate::TracedConsumer::requeue_on_error). Default: no.
+    ///
+    /// ```no_run
+    /// # use lapin::{Channel, options::BasicGetOptions};
+    /// # use traced_rabbitmq::PullConsumer;
+    /// # async fn example(channel: Channel) -> anyhow::Result<()> {
+    /// let consumer = PullConsumer::new(channel).requeue_on_error(true);
+    /// if let Some(delivery) = consumer.basic_get("inventory".into(), BasicGetOptions::default()).await? {
+    ///     let handler = async |_| anyhow::bail!("the stock is being counted");
+    ///     let result: anyhow::Result<()> = delivery.process_and_settle(handler).await;
+    ///     assert!(result.is_err()); // and the message is in its queue again
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn requeue_on_error(mut self, requeue: bool) -> Self {
         self.template.requeue_on_error = requeue;
@@ -92,6 +157,17 @@ impl PullConsumer {
     }
 
     /// The register of spans that wait for an acknowledgement; see [`TracedConsumer::with_open_spans`](crate::TracedConsumer::with_open_spans).
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicGetOptions;
+    /// # use traced_rabbitmq::PullConsumer;
+    /// # async fn example(consumer: PullConsumer) -> lapin::Result<()> {
+    /// if let Some(delivery) = consumer.basic_get("inventory".into(), BasicGetOptions::default()).await? {
+    ///     let delivery = delivery.start();
+    ///     assert_eq!(consumer.open_spans().len(), 1); // not yet the moment to close the channel
+    /// }
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn open_spans(&self) -> &OpenSpans {
         &self.template.open
@@ -99,6 +175,17 @@ impl PullConsumer {
 
     /// [`Channel::basic_get`]. A pull that brought a message makes a receive span where
     /// [`Settings::receive_spans`](traced_envelope::Settings::receive_spans) asks for it; an empty one makes none.
+    ///
+    /// ```no_run
+    /// # use lapin::options::BasicGetOptions;
+    /// # use traced_rabbitmq::PullConsumer;
+    /// # async fn example(consumer: PullConsumer) -> lapin::Result<()> {
+    /// let pulled = consumer.basic_get("inventory".into(), BasicGetOptions::default()).await?;
+    /// let Some(delivery) = pulled else { return Ok(()) }; // the queue is empty
+    /// let size = delivery.process_and_settle(async |delivery| Ok::<_, lapin::Error>(delivery.data.len())).await?;
+    /// assert!(size > 0);
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///

@@ -67,6 +67,15 @@ impl CorrelationIds {
 impl TracedRequester {
     /// Asks over this channel, with the process-wide providers and propagator.
     ///
+    /// ```no_run
+    /// # use lapin::Channel;
+    /// # use traced_rabbitmq::TracedRequester;
+    /// # async fn example(channel: Channel) -> lapin::Result<()> {
+    /// let requester = TracedRequester::new(channel).await?; // waits for replies on this channel
+    /// assert!(requester.get_ref().status().connected());
+    /// # Ok(()) }
+    /// ```
+    ///
     /// # Errors
     ///
     /// lapin's own, if the channel cannot consume replies.
@@ -75,6 +84,18 @@ impl TracedRequester {
     }
 
     /// Asks over this channel, with settings of its own.
+    ///
+    /// ```no_run
+    /// # use lapin::{BasicProperties, Channel};
+    /// # use traced_rabbitmq::TracedRequester;
+    /// # use traced_rabbitmq::envelope::testing::Capture;
+    /// # async fn example(channel: Channel) -> lapin::Result<()> {
+    /// # let capture = Capture::new();
+    /// let mut requester = TracedRequester::with_settings(channel, &capture.settings("shop")).await?;
+    /// requester.request("".into(), "prices".into(), b"item 42", BasicProperties::default()).await?;
+    /// assert_eq!(capture.span("publish prices").service(), "shop");
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
@@ -90,12 +111,30 @@ impl TracedRequester {
     }
 
     /// The channel.
+    ///
+    /// ```no_run
+    /// # use lapin::options::ConfirmSelectOptions;
+    /// # use traced_rabbitmq::TracedRequester;
+    /// # async fn example(requester: TracedRequester) -> lapin::Result<()> {
+    /// requester.get_ref().confirm_select(ConfirmSelectOptions::default()).await?;
+    /// assert!(requester.get_ref().status().confirm()); // a request that no queue takes is an error from now on
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn get_ref(&self) -> &Channel {
         self.producer.get_ref()
     }
 
     /// Gives the channel back; replies are no longer consumed.
+    ///
+    /// ```no_run
+    /// # use traced_rabbitmq::TracedRequester;
+    /// # async fn example(requester: TracedRequester) -> lapin::Result<()> {
+    /// let channel = requester.into_inner();
+    /// channel.close(200, "shutting down".into()).await?;
+    /// assert!(!channel.status().connected());
+    /// # Ok(()) }
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> Channel {
         self.producer.into_inner()
@@ -104,6 +143,16 @@ impl TracedRequester {
     /// Publishes a request and waits for its reply; `None` when the consumer of replies was cancelled. `reply_to` of the
     /// properties is set here, and a correlation id where there is none: one that no other requester has. One that is given must not be
     /// that of an earlier request, whose late reply would be taken for this one's. There is no time limit: put one around it.
+    ///
+    /// ```no_run
+    /// # use lapin::BasicProperties;
+    /// # use traced_rabbitmq::TracedRequester;
+    /// # async fn example(mut requester: TracedRequester) -> lapin::Result<()> {
+    /// let properties = BasicProperties::default().with_expiration("1000".into()); // later, nobody wants the answer
+    /// let reply = requester.request("".into(), "prices".into(), b"item 42", properties).await?;
+    /// assert!(reply.is_some_and(|reply| !reply.get_ref().data.is_empty()));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
