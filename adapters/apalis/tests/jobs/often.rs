@@ -8,6 +8,7 @@ use traced_apalis::apalis_core::backend::ext::poll_strategy::{PollSnapshot, Poll
 /// At an interval. In place of apalis' own `poll_with_interval`, which loses its timer where that ends while a fetch does: a worker then
 /// sleeps until its heartbeat, which is half a minute.
 #[derive(Debug)]
+#[allow(unreachable_pub, reason = "the conformance suite has this file too, and makes it public")]
 pub struct Often(Interval);
 
 impl Default for Often {
@@ -15,6 +16,13 @@ impl Default for Often {
         let mut interval = interval(Duration::from_millis(10));
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self(interval)
+    }
+}
+
+/// A clone ticks by itself.
+impl Clone for Often {
+    fn clone(&self) -> Self {
+        Self::default()
     }
 }
 
