@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, anyhow};
 use apalis_amqp::{AmqpBackend, Config, Error};
 use deadpool_lapin::{Pool, Runtime};
 use futures_util::{SinkExt as _, sink::Sink};
-use lapin::options::{BasicPublishOptions, QueueDeclareOptions};
+use lapin::options::{BasicNackOptions, BasicPublishOptions, QueueDeclareOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 use opentelemetry::baggage::BaggageExt as _;
@@ -14,7 +14,7 @@ use opentelemetry::trace::{FutureExt as _, Span as _, Tracer as _};
 use opentelemetry::{Context, KeyValue};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 use std::{future, io};
 use test_brokers::{RabbitMq, free_port};
@@ -77,18 +77,16 @@ impl Queue {
         Ok(worker)
     }
 
-    /// Works until so many spans have ended. The handler makes a span of its own, which tells the baggage.
+    /// Works until so many spans have ended. The handler makes a span of its own, which tells the baggage, and has no paper at first.
     async fn work(&self, worker: Traced, spans: usize) -> Result<()> {
-        let capture = self.capture.clone();
+        let (capture, asked_for_paper) = (self.capture.clone(), Arc::new(AtomicBool::new(false)));
         let handler = move |order: String| {
-            let tracer = capture.tracer("clerk");
-            async move {
-                assert_eq!(order, "ink");
-                let mut span = tracer.start("check");
-                if let Some(tenant) = Context::current().baggage().get("tenant") {
-                    span.set_attribute(KeyValue::new("tenant", tenant.to_string()));
-                }
+            let mut span = capture.tracer("clerk").start("check");
+            if let Some(tenant) = Context::current().baggage().get("tenant") {
+                span.set_attribute(KeyValue::new("tenant", tenant.to_string()));
             }
+            let there = order == "ink" || asked_for_paper.swap(true, Ordering::Relaxed);
+            future::ready(if there { Ok(()) } else { Err(io::Error::other("no stock")) })
         };
         let ended = self.capture.spans_ended(spans);
         let end = async move { soon(ended).await.map(|_| ()).map_err(io::Error::other) };
@@ -192,6 +190,25 @@ async fn a_job_that_is_put_off_waits_since_it_was_due_and_is_linked() -> Result<
     // Since it was pushed it waited for more than two seconds more.
     assert!((waited - late).abs() < 0.5, "it waited for {waited}, and was {late} late");
     assert!(process.start().duration_since(push.start())?.as_secs_f64() > waited + 1.0);
+    Ok(())
+}
+
+/// apalis-amqp does not pass on that it is one.
+#[tokio::test]
+async fn a_redelivery_is_attempt_1_once_more() -> Result<()> {
+    let queue = Queue::new(Config::default().nack_options(BasicNackOptions { requeue: true, multiple: false })).await?;
+    soon(queue.producer()?.push("paper".to_owned())).await??;
+    queue.work(queue.worker().await?, 5).await?;
+    let name = &queue.name;
+    queue.capture.assert_trace(&format!(
+        "
+        push {name}        shop   PRODUCER
+        ├─ process {name}  clerk  CONSUMER  → push {name}  ✗  {{apalis.attempt=1, apalis.outcome=error}}
+        │  └─ check        clerk  INTERNAL
+        └─ process {name}  clerk  CONSUMER  → push {name}  {{apalis.attempt=1, apalis.outcome=ok}}
+           └─ check        clerk  INTERNAL
+        "
+    ));
     Ok(())
 }
 
