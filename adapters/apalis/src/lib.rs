@@ -122,8 +122,8 @@
 //!   more.
 //! - Storages take tasks one by one: `push_bulk` makes a span for each, and none around them. They answer a flush for all of its tasks.
 //! - apalis-amqp answers an error for one job and goes on with the others: their spans end with that error too.
-//! - apalis-amqp waits for no confirmation: a job that the broker refuses has a span as if it were stored. So has one that is put off without
-//!   `Config::scheduling`, and that job is lost. It connects before it takes a job: a push that finds no broker has no span.
+//! - apalis-amqp waits for no confirmation: a job that the broker refuses has a span as if it were stored. So has one that is put off
+//!   without `Config::scheduling`, and that job is lost. It connects before it takes a job: a push that finds no broker has no span.
 //! - Spans of jobs that are fed to a backend without a flush stay open until there is one.
 //! - A job that a storage drops because its idempotency key is known has a span as if it were stored: nobody tells.
 //! - apalis-amqp passes on only headers that begin with `x-apalis-`, which it takes off: jobs of apalis are continued, a foreign
