@@ -28,12 +28,11 @@ impl Inner {
         if let Some(partition) = operation.partition {
             release.push(&mut attributes, &semconv::DESTINATION_PARTITION, semconv::partition_id(partition));
         }
-        for (name, id) in
-            [(&semconv::MESSAGE_ID, operation.message_id), (&semconv::CONVERSATION_ID, operation.conversation_id)]
-        {
-            if let Some(id) = id {
-                release.push(&mut attributes, name, id.to_owned());
-            }
+        if let Some(id) = operation.message_id {
+            release.push(&mut attributes, &semconv::MESSAGE_ID, id.to_owned());
+        }
+        if let Some(id) = operation.conversation_id {
+            release.push(&mut attributes, &semconv::CONVERSATION_ID, id.to_owned());
         }
         if let Some(messages) = operation.batch {
             release.push(&mut attributes, &semconv::BATCH_MESSAGE_COUNT, count(messages));

@@ -68,6 +68,7 @@ impl Entry {
 }
 
 impl Destinations {
+    #[inline]
     pub(crate) fn get(
         &self,
         system: &'static str,
@@ -81,6 +82,19 @@ impl Destinations {
         {
             return first.prepared.clone();
         }
+        self.find_or_make(system, operation, parts, settings, describe)
+    }
+
+    /// Apart, so that a client with one destination has little code on its way.
+    #[inline(never)]
+    fn find_or_make(
+        &self,
+        system: &'static str,
+        operation: &'static str,
+        parts: &[&str],
+        settings: &Settings,
+        describe: impl FnOnce() -> Destination,
+    ) -> PreparedDestination {
         let hash = hash(operation, parts.iter().copied());
         let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = table.entries.find(hash, |entry| entry.is(operation, parts)) {

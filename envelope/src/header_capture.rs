@@ -37,10 +37,15 @@ impl HeaderCapture {
         self.include.is_empty()
     }
 
+    #[inline]
     pub(crate) fn capture(&self, headers: &dyn Extractor, attributes: &mut Vec<KeyValue>) {
-        if self.is_empty() {
-            return;
+        if !self.is_empty() {
+            self.capture_named(headers, attributes);
         }
+    }
+
+    #[cold]
+    fn capture_named(&self, headers: &dyn Extractor, attributes: &mut Vec<KeyValue>) {
         let mut names = headers.keys();
         names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
         names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));

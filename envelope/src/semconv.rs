@@ -79,16 +79,11 @@ impl SemConv {
     #[inline]
     pub(crate) fn push(self, attributes: &mut Vec<KeyValue>, name: &Name, value: impl Into<Value>) {
         let value = value.into();
-        match self {
-            Self::V1_44 => attributes.push(KeyValue::new(Key::from_static_str(name.v1_44), value)),
-            Self::V1_45 => attributes.push(KeyValue::new(Key::from_static_str(name.v1_45), value)),
-            Self::Both => {
-                if name.v1_44 != name.v1_45 {
-                    attributes.push(KeyValue::new(Key::from_static_str(name.v1_45), value.clone()));
-                }
-                attributes.push(KeyValue::new(Key::from_static_str(name.v1_44), value));
-            }
+        if self == Self::Both && name.v1_44 != name.v1_45 {
+            attributes.push(KeyValue::new(Key::from_static_str(name.v1_45), value.clone()));
         }
+        let key = if self == Self::V1_45 { name.v1_45 } else { name.v1_44 };
+        attributes.push(KeyValue::new(Key::from_static_str(key), value));
     }
 }
 

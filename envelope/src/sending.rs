@@ -131,7 +131,8 @@ impl Telemetry {
         let inner = &self.inner;
         let settings = &inner.settings;
         let Some((parent, destination)) = self.begin(operation) else { return MessageSpan::off() };
-        let existing = &operation.existing;
+        let none = Existing::default();
+        let existing = operation.existing.as_ref().unwrap_or(&none);
         let keep = inner.keeps(operation.keep_existing, existing);
         let inject = |context: &Context, headers: &mut dyn Injector| {
             if keep || !settings.propagation.injects() {

@@ -6,7 +6,7 @@ use crate::operation::{Operation, Where};
 use crate::propagators::Propagators;
 use crate::status::{SdkWatch, Status};
 use crate::tracer::TracerSource;
-use crate::{Destination, Message, PreparedDestination, Settings, ambient, is_anonymous};
+use crate::{Destination, Existing, Message, PreparedDestination, Settings, ambient, is_anonymous};
 use opentelemetry::InstrumentationScope;
 use opentelemetry::propagation::Extractor;
 use opentelemetry::trace::SpanContext;
@@ -207,6 +207,7 @@ impl Telemetry {
     /// let orders = telemetry.prepared("publish", &["orders", "eu"], |parts| Destination::new(parts.join(".")));
     /// assert_eq!(orders.name(), "orders.eu");
     /// ```
+    #[inline]
     #[must_use]
     pub fn prepared(
         &self,
@@ -264,7 +265,10 @@ impl Inner {
     /// Whether the application wants to see a message that is sent, pulled or settled.
     pub(crate) fn wants(&self, operation: &Operation<'_>, destination: &PreparedDestination) -> bool {
         let filter = self.settings.filter.as_ref();
-        filter.is_none_or(|wanted| wanted(&self.message(operation, destination, None, operation.existing.headers())))
+        filter.is_none_or(|wanted| {
+            let headers = operation.existing.as_ref().and_then(Existing::headers);
+            wanted(&self.message(operation, destination, None, headers))
+        })
     }
 }
 

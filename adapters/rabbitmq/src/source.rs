@@ -42,9 +42,10 @@ impl Source {
         let describe = |_: &[&str]| destination::of_consumer(exchange, routing_key, queue);
         // Each consumer has telemetry of its own and one queue, so that the queue is no part of the key. A pull names it each time.
         if self.pulled {
-            return self.telemetry.prepared("process", &[exchange, routing_key, queue], describe);
+            self.telemetry.prepared("process", &[exchange, routing_key, queue], describe)
+        } else {
+            self.telemetry.prepared("process", &[exchange, routing_key], describe)
         }
-        self.telemetry.prepared("process", &[exchange, routing_key], describe)
     }
 
     /// Where messages come from that have the queue in common, and not their exchange and routing key.

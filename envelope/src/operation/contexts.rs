@@ -68,7 +68,7 @@ impl<'a> Operation<'a> {
     #[inline]
     #[must_use]
     pub fn existing(mut self, existing: Existing) -> Self {
-        self.existing = existing;
+        self.existing = Some(existing);
         self
     }
 
