@@ -1,5 +1,6 @@
 //! A context that a message carries before it is sent.
 
+use crate::foreign_headers::ForeignHeaders;
 use crate::telemetry::Inner;
 use crate::{MessageHeaders, Propagation, Telemetry, Trust};
 use opentelemetry::propagation::Extractor;
@@ -71,8 +72,7 @@ impl Telemetry {
         }
         let asked = settings.on_send.is_some() || settings.filter.is_some() || !settings.headers.is_empty();
         let headers_asked_for = asked.then(|| Box::new(MessageHeaders::of(headers)));
-        let is_foreign = || settings.foreign_traceparents.iter().any(|name| headers.get(name).is_some());
-        let fields = propagators.any_field_in(headers) || is_foreign();
+        let fields = propagators.any_field_in(&ForeignHeaders { headers, names: &settings.foreign_traceparents });
         let is_looked_at =
             fields && settings.propagation != Propagation::Off && settings.trust != Trust::UntrustedUnlinked;
         // What is received may be ignored (`InjectOnly`); what is replaced or kept is known all the same.

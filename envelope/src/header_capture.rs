@@ -1,6 +1,7 @@
 //! Headers as span attributes, for those that the application names.
 
 use crate::Telemetry;
+use crate::message_headers::names_of;
 use crate::pattern::Pattern;
 use opentelemetry::propagation::Extractor;
 use opentelemetry::{Array, KeyValue, StringValue, Value};
@@ -46,11 +47,8 @@ impl HeaderCapture {
 
     #[cold]
     fn capture_named(&self, headers: &dyn Extractor, attributes: &mut Vec<KeyValue>) {
-        let mut names = headers.keys();
-        names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
-        names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
         let mut room = MOST;
-        for name in names {
+        for name in names_of(headers) {
             let Some(key) = self.key(name) else { continue };
             let values = headers.get_all(name).unwrap_or_default().into_iter().filter(|value| value.len() <= LONGEST);
             let values: Vec<StringValue> = values.take(room).map(|value| value.to_owned().into()).collect();

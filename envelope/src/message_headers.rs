@@ -39,11 +39,8 @@ impl MessageHeaders {
 
     /// A copy of those that are text.
     pub(crate) fn of(headers: &dyn Extractor) -> Self {
-        let mut names = headers.keys();
-        names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
-        names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
         let values = |name| headers.get_all(name).unwrap_or_default().into_iter().map(move |value| (name, value));
-        names.into_iter().flat_map(values).collect()
+        names_of(headers).into_iter().flat_map(values).collect()
     }
 
     /// The headers in their order.
@@ -79,6 +76,14 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for MessageHeaders {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(headers: I) -> Self {
         Self(headers.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
+}
+
+/// The names of headers, each once whatever its case, in their order.
+pub(crate) fn names_of(headers: &dyn Extractor) -> Vec<&str> {
+    let mut names = headers.keys();
+    names.sort_unstable_by_key(|name| name.to_ascii_lowercase());
+    names.dedup_by(|a, b| a.eq_ignore_ascii_case(b));
+    names
 }
 
 impl Injector for MessageHeaders {

@@ -78,7 +78,8 @@ impl<B> TracedProducer<B> {
         let mut written = Written::default();
         let span = self.push_span(&task, &mut written);
         if written.is_empty() {
-            // A context that is kept stays, but now is when the job is enqueued.
+            // A context that is kept stays, also where fields were to be taken away for one that did not come; but now is when the job is
+            // enqueued.
             written = Written::default();
             if task.metadata().contains_key(enqueued::KEY) {
                 enqueued::write(&mut written, task.run_at());
