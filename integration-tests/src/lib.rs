@@ -16,7 +16,7 @@ mod apalis;
 mod bench;
 pub mod cases;
 mod kafka;
-#[path = "../../adapters/apalis/tests/jobs/often.rs"]
+#[path = "../../examples/src/bin/platform/jobs/often.rs"]
 mod often;
 mod process;
 mod rabbitmq;

@@ -8,6 +8,7 @@ mod crash;
 mod cron;
 mod enqueuing;
 mod flushing;
+#[path = "../../../../examples/src/bin/platform/jobs/often.rs"]
 mod often;
 mod outcomes;
 mod spawned;

@@ -60,11 +60,11 @@ async fn work(
         let worker = WorkerBuilder::new(PROCESS_ORDER);
         match jobs.orders {
             Queue::Sqlite(queue) => {
-                let worker = worker.backend(queue.poll_with_strategy(Often::new())).data(cashier);
+                let worker = worker.backend(queue.poll_with_strategy(Often::default())).data(cashier);
                 worker.build(process_order).run_until(stop()).await
             }
             Queue::Postgres(queue) => {
-                let worker = worker.backend(queue.poll_with_strategy(Often::new())).data(cashier);
+                let worker = worker.backend(queue.poll_with_strategy(Often::default())).data(cashier);
                 worker.build(process_order).run_until(stop()).await
             }
         }
@@ -73,11 +73,11 @@ async fn work(
         let worker = WorkerBuilder::new(SEND_NOTIFICATION);
         match jobs.notifications {
             Queue::Sqlite(queue) => {
-                let worker = worker.backend(queue.poll_with_strategy(Often::new())).data(notifications);
+                let worker = worker.backend(queue.poll_with_strategy(Often::default())).data(notifications);
                 worker.build(send_notification).run_until(stop()).await
             }
             Queue::Postgres(queue) => {
-                let worker = worker.backend(queue.poll_with_strategy(Often::new())).data(notifications);
+                let worker = worker.backend(queue.poll_with_strategy(Often::default())).data(notifications);
                 worker.build(send_notification).run_until(stop()).await
             }
         }

@@ -12,13 +12,25 @@ const INTERVAL: Duration = Duration::from_millis(20);
 
 /// At an interval. In place of apalis' own `poll_with_interval`: when its time is over it sets the next one without asking to be woken
 /// then, so that a worker now and then sleeps until its heartbeat, which is half a minute.
-pub(super) struct Often(Interval);
+#[derive(Debug)]
+#[allow(
+    unreachable_pub,
+    reason = "the tests of `traced-apalis` and the conformance suite have this file too, and it is public there"
+)]
+pub struct Often(Interval);
 
-impl Often {
-    pub(super) fn new() -> Self {
+impl Default for Often {
+    fn default() -> Self {
         let mut interval = interval(INTERVAL);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self(interval)
+    }
+}
+
+/// A clone ticks by itself.
+impl Clone for Often {
+    fn clone(&self) -> Self {
+        Self::default()
     }
 }
 
